@@ -1,0 +1,147 @@
+"""Drawing: one look for all figures. Nothing here trains."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from cf_utils.metrics import interval
+
+COLORS = sns.color_palette("colorblind")
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
+
+
+def style():
+    """One look for all figures: call it once at the top of a notebook."""
+    sns.set_theme(context="notebook", style="ticks", palette="colorblind")
+    plt.rcParams.update(
+        {
+            "figure.dpi": 90,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.titlesize": "medium",
+            "figure.constrained_layout.use": True,
+            "legend.frameon": False,
+            "image.cmap": "cividis",
+        }
+    )
+
+
+def band(ax, x, values, label, index=0, marker=True, **style):
+    """A line of means with its 95 % interval as a band; ``values`` is ``[seeds, points]``.
+
+    ``index`` chooses colour and marker. Returns the table behind it: x, mean, ci95, label.
+    """
+    mean, half = interval(np.asarray(values, dtype=float))
+    color = COLORS[index % len(COLORS)]
+    ax.plot(x, mean, color=color, marker=MARKERS[index % len(MARKERS)] if marker else None, label=label, **style)
+    ax.fill_between(x, mean - half, mean + half, color=color, alpha=0.25, linewidth=0)
+    return pd.DataFrame({"x": np.asarray(x), "mean": mean, "ci95": half, "label": label})
+
+
+def end_labels(ax, gap=0.05):
+    """Replace the legend by a label at each line's right end, moved apart by ``gap`` of the axis's height."""
+    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    low, high = ax.get_ylim()
+    ends = sorted((float(line.get_ydata()[-1]), i) for i, line in enumerate(lines))
+    place = []
+    for y, _ in ends:
+        place.append(max(y, place[-1] + gap * (high - low)) if place else y)
+    shift = max(0.0, place[-1] - high) if place else 0.0
+    for (y, i), to in zip(ends, place, strict=True):
+        ax.annotate(
+            lines[i].get_label(),
+            (lines[i].get_xdata()[-1], y),
+            xytext=(1.02, (to - shift - low) / (high - low)),
+            textcoords="axes fraction",
+            color=lines[i].get_color(),
+            va="center",
+            fontsize="small",
+        )
+
+
+def dots(ax, groups, xlabel, index=0):
+    """Means with 95 % intervals as one row each: ``groups`` maps row labels to values, one a seed.
+
+    Returns the table behind it: label, mean, ci95, n.
+    """
+    rows = []
+    for i, (label, values) in enumerate(groups.items()):
+        mean, half = interval(np.asarray(values, dtype=float))
+        ax.errorbar(mean, i, xerr=half, fmt=MARKERS[index], color=COLORS[index], capsize=3)
+        rows.append({"label": label, "mean": mean, "ci95": half, "n": np.size(values)})
+    ax.set_yticks(range(len(groups)), list(groups))
+    ax.set_ylim(len(groups) - 0.5, -0.5)
+    ax.grid(axis="x", alpha=0.4)
+    ax.set_xlabel(xlabel)
+    return pd.DataFrame(rows)
+
+
+def dot_columns(columns, title=None):
+    """Several ``dots`` side by side with shared rows: ``columns`` maps axis labels to groups.
+
+    Returns the figure, its axes and the table behind it, with the column ``metric``.
+    """
+    rows = len(next(iter(columns.values())))
+    fig, axes = plt.subplots(
+        1, len(columns), figsize=(3.1 + 2.3 * len(columns), 1 + 0.28 * rows), sharey=True, squeeze=False
+    )
+    items = enumerate(zip(axes[0], columns.items(), strict=True))
+    tables = [
+        dots(ax, groups, label, index=i).assign(metric=" ".join(label.split())) for i, (ax, (label, groups)) in items
+    ]
+    fig.suptitle(title) if title else None
+    return fig, axes[0], pd.concat(tables)
+
+
+def mark(ax, x, text, side="left"):
+    """A dotted vertical line at ``x`` with its name at the top, on one side."""
+    ax.axvline(x, color="0.4", ls=":", lw=1)
+    shift, align = (-3, "right") if side == "left" else (3, "left")
+    ax.annotate(text, (x, 1), (shift, 2), ("data", "axes fraction"), "offset points", ha=align, fontsize="small")
+
+
+def heatmap(ax, matrix, title, xlabel="", ylabel="", vmin=None, vmax=None, colorbar=None, **options):
+    """A matrix as an image, cividis, with its own colour bar labelled ``colorbar`` if given."""
+    image = ax.imshow(matrix, aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax, **options)
+    ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
+    for spine in ax.spines.values():
+        spine.set_visible(False)
+    if colorbar is not None:
+        ax.figure.colorbar(image, ax=ax, label=colorbar, fraction=0.06, pad=0.03)
+    return image
+
+
+def numbers(ax, matrix, form="{:.1f}", middle=None):
+    """Write each entry of a heatmap's matrix into its cell, white on the dark half."""
+    middle = (np.nanmin(matrix) + np.nanmax(matrix)) / 2 if middle is None else middle
+    for i, j in np.ndindex(*np.shape(matrix)):
+        color = "white" if matrix[i, j] < middle else "black"
+        ax.text(j, i, form.format(matrix[i, j]), ha="center", va="center", color=color, fontsize="small")
+
+
+def clouds(axes, planes, labels, seen, titles):
+    """A row of ``cloud`` plots; returns the table of all points: map, label, x, y."""
+    tables = []
+    for ax, plane, known, title in zip(axes, planes, seen, titles, strict=True):
+        cloud(ax, plane, labels, known, title)
+        tables.append(pd.DataFrame({"map": title, "label": labels, "x": plane[:, 0], "y": plane[:, 1]}))
+    return pd.concat(tables)
+
+
+def cloud(ax, points, labels, seen, title=""):
+    """Points of a 2-D map coloured by class, each named at its middle; classes not in ``seen`` are grey crosses."""
+    for c in np.unique(labels):
+        at = points[labels == c]
+        known = c in seen
+        color = COLORS[int(c) % 10] if known else "0.6"
+        ax.scatter(*at.T, s=6, marker="o" if known else "x", color=color, alpha=0.7, linewidths=0.5)
+    for c in np.unique(labels):
+        middle = np.median(points[labels == c], axis=0)
+        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLORS[int(c) % 10], "alpha": 0.9}
+        ax.text(
+            *middle, str(c), ha="center", va="center", fontsize=9, bbox=box if c in seen else box | {"edgecolor": "0.6"}
+        )
+    ax.set(xticks=[], yticks=[], title=title)
+    for spine in ax.spines.values():
+        spine.set_visible(True)

@@ -1,0 +1,169 @@
+"""What to look at inside trained replicas: sparsity, biases, updates, calibration, the shape of latent clouds."""
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from cf_utils.training import accuracy_on
+
+
+def sparsity(hidden):
+    """Population sparsity: share of exact zeros among all hidden activations, ``[R]`` in [0, 1].
+
+    hidden: layer name -> ``[R, N, ...]``, as of ``training.predict(..., hidden=True)``.
+    """
+    zeros = sum((h == 0).flatten(1).sum(1) for h in hidden.values())
+    return zeros / sum(h[0].numel() for h in hidden.values())
+
+
+def dead_units(hidden):
+    """Share of hidden units that are zero for every sample, ``[R]`` in [0, 1]."""
+    dead = [(h == 0).flatten(2).all(1) for h in hidden.values()]
+    return torch.cat(dead, 1).double().mean(1)
+
+
+def bias_statistics(model):
+    """Mean, median and standard deviation over all biases of linear and convolutional layers, ``[R]`` each."""
+    weights = model.weights
+    names = [n for n in weights if n.endswith(".bias") and weights[n.removesuffix("bias") + "weight"].ndim > 2]
+    biases = torch.cat([weights[n].detach() for n in names], 1).cpu()
+    median = biases.double().quantile(0.5, dim=1)
+    return {"mean": biases.mean(1), "median": median, "std": biases.std(1)}
+
+
+def layers(model):
+    """Names of the weight matrices (and kernels), first to last; the last one is the head."""
+    return [name for name, value in model.weights.items() if name.endswith(".weight") and value.ndim > 2]
+
+
+def relative_updates(records):
+    """A callback that appends, at each step, ``{"task", "step", "layer", "update"}``: ||dw|| / ||w||, ``[R]``."""
+    before = {}
+
+    def callback(loop):
+        if loop.moment not in ("before_task", "step"):
+            return
+        for name in layers(loop.model):
+            now = loop.model.weights[name].detach().flatten(1)
+            if loop.moment == "step":
+                update = (now - before[name]).norm(dim=1) / before[name].norm(dim=1)
+                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update.cpu()})
+            before[name] = now.clone()
+
+    return callback
+
+
+def displacements(records):
+    """A callback that appends, after each task, layer name -> ||w after - w before|| / ||w before||, ``[R]``."""
+    before = {}
+
+    def callback(loop):
+        if loop.moment not in ("before_task", "after_task"):
+            return
+        now = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
+        if loop.moment == "after_task":
+            moved = {n: (now[n] - before[n]).norm(dim=1) / before[n].norm(dim=1) for n in now}
+            records.append({name: value.cpu() for name, value in moved.items()})
+        before.update(now)
+
+    return callback
+
+
+def forgetting_curves(records, count, dense=60, sparse=25):
+    """A callback that follows accuracy on every task up to the current one while it is trained.
+
+    Appends ``{"task", "step", "on", "right"}`` at each of the first ``dense`` steps (step 0 included), then at every
+    ``sparse``-th: right is the share of right answers ``[R]`` on the first ``count`` validation images of task ``on``.
+    """
+
+    def callback(loop):
+        if loop.moment not in ("before_task", "step") or (loop.step > dense and loop.step % sparse):
+            return
+        for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
+            right = accuracy_on(loop.model, loop.stream.images, task.x_val[:count], task.y_val[:count], loop.allowed)
+            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right.cpu()})
+
+    return callback
+
+
+def curve(records, key, **where):
+    """Steps ``[S]`` and values ``[R, S]`` of ``key`` from records of a callback, those with the fields ``where``."""
+    chosen = [r for r in records if all(r[k] == v for k, v in where.items())]
+    return np.array([r["step"] for r in chosen]), torch.stack([r[key] for r in chosen], 1).double().numpy()
+
+
+def first_step_below(records, level=0.5):
+    """First step at which the task before is at most ``level`` right, mean over tasks, ``[R]``; NaN for never."""
+    firsts = []
+    for t in range(1, 1 + max(r["task"] for r in records)):
+        steps, right = curve(records, "right", task=t, on=t - 1)
+        below = right <= level
+        firsts.append(np.where(below.any(1), steps[below.argmax(1)], np.nan))
+    return np.mean(firsts, axis=0)
+
+
+def largest_fall(records, within=60):
+    """Largest fall in accuracy on the task before in one of the first ``within`` steps, mean over tasks, ``[R]``."""
+    falls = []
+    for t in range(1, 1 + max(r["task"] for r in records)):
+        steps, right = curve(records, "right", task=t, on=t - 1)
+        falls.append(-np.diff(right[:, steps <= within], axis=1).min(1))
+    return np.mean(falls, axis=0)
+
+
+def accumulated_gradients(totals):
+    """A callback that sums |gradient| over each task's steps: ``totals[task][name]`` ``[R, ...]``."""
+
+    def callback(loop):
+        if loop.moment == "before_task":
+            totals[loop.t] = {n: torch.zeros_like(w, requires_grad=False) for n, w in loop.model.weights.items()}
+        elif loop.moment == "step":
+            for name, weight in loop.model.weights.items():
+                totals[loop.t][name] += weight.grad.abs()
+
+    return callback
+
+
+def output_statistics(logits, y, old):
+    """How sure the outputs are: a dict of ``[R]``, for logits ``[R, N, C]``, labels ``[N]`` and the old tasks' outputs.
+
+    nll: mean cross-entropy, nats. entropy: of the predicted distribution, nats. old: mean probability left to the
+    outputs ``old``, of samples of those classes. temperature: the one that minimises the nll of the logits divided by
+    it (Guo et al. 2017, arXiv:1706.04599). nll_best: the nll at that temperature.
+    """
+    log_p = logits.log_softmax(2)
+    p = log_p.exp()
+    of_old = torch.isin(y, torch.tensor(list(old), dtype=y.dtype, device=y.device))
+    temperature, best = best_temperature(logits, y)
+    return {
+        "nll": _nll(log_p, y),
+        "entropy": -(p * log_p.clamp(min=-1e4)).sum(2).mean(1),
+        "old": p[:, of_old][:, :, list(old)].sum(2).mean(1),
+        "temperature": temperature,
+        "nll_best": best,
+    }
+
+
+def best_temperature(logits, y):
+    """The temperature in [0.1, 1000] that minimises the cross-entropy, to 3 %, and that cross-entropy, ``[R]`` each."""
+    grid = torch.logspace(-1, 3, 271, dtype=logits.dtype)
+    losses = torch.stack([_nll((logits / t).log_softmax(2), y) for t in grid])
+    best = losses.min(0)
+    return grid[best.indices.cpu()], best.values
+
+
+def elongation(points, labels):
+    """How elongated class clouds are: the mean over classes of the ratio of their longest to shortest deviation.
+
+    points: ``[N, 2]`` or more dimensions (then the first two principal deviations); 1 is round.
+    """
+    ratios = []
+    for c in np.unique(labels):
+        cloud = points[labels == c]
+        deviations = np.linalg.svd(cloud - cloud.mean(0), compute_uv=False)[:2]
+        ratios.append(deviations[0] / max(deviations[1], 1e-12))
+    return float(np.mean(ratios))
+
+
+def _nll(log_p, y):
+    return F.nll_loss(log_p.transpose(1, 2), y.expand(len(log_p), -1), reduction="none").mean(1)

@@ -1,0 +1,219 @@
+"""What notebooks leave behind: figures with their tables, results.json, and the ledger of claims.
+
+``python -m cf_utils.results`` writes the index of notebooks and the ledger into README.md, and brings the numbers that
+prose quotes (``19.8%<!--=01 plain.accuracy .1%-->``) up to date in README.md and notebooks/percent.
+"""
+
+import csv
+import json
+import math
+import os
+import re
+import tempfile
+from contextlib import contextmanager
+from pathlib import Path
+
+import nbformat
+import numpy as np
+
+from cf_utils.metrics import interval
+
+ROOT = Path(__file__).resolve().parents[1]
+QUOTE = re.compile(r"(?P<shown>\S+(?: ± \S+)?)<!--=(?P<notebook>\d\d) (?P<key>\S+) (?P<form>\S+)-->")
+
+
+def output_folder(out, notebook):
+    """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project; made if missing."""
+    folder = Path(out) if out else ROOT / "out" / notebook
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+@contextmanager
+def atomic(path):
+    """Yield a temporary path beside ``path`` that replaces it when the block ends well."""
+    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=f".{Path(path).stem}", suffix=Path(path).suffix)
+    os.close(handle)
+    os.chmod(name, 0o644)
+    try:
+        yield Path(name)
+        os.replace(name, path)
+    finally:
+        Path(name).unlink(missing_ok=True)
+
+
+def summary(values):
+    """``{"mean", "ci95", "n"}`` of one value a seed: ci95 is the half-width of the 95 % t-interval, null for n = 1."""
+    mean, half = interval(np.asarray(values, dtype=float).ravel())
+    return {"mean": _round(mean), "ci95": _round(half), "n": int(np.size(values))}
+
+
+def claim(id, source, statement, theirs, ours, above=None, below=None, within=None, reason=""):
+    """One row of the ledger: a claim of a source, held against one value a seed (``ours``, ``[n]``).
+
+    The direction holds if the whole 95 % interval of ours lies above ``above`` and below ``below``; the size holds if
+    our mean is no further than ``within`` plus the interval's half-width from the number ``theirs``.
+    Verdict: reproduced if all that is given holds; changed if only the direction does (``reason`` says how);
+    else not reproduced.  Raises ValueError if there is nothing to test.
+    """
+    if above is None and below is None and within is None:
+        raise ValueError(f"claim {id} tests nothing; give above, below or within")
+    row = summary(ours)
+    half = row["ci95"] or 0.0
+    direction = (above is None or row["mean"] - half > above) and (below is None or row["mean"] + half < below)
+    size = within is None or abs(row["mean"] - float(theirs)) <= within + half
+    directed = above is not None or below is not None
+    verdict = "reproduced" if direction and size else "changed" if direction and directed else "not reproduced"
+    if reason and verdict != "reproduced":
+        verdict += f": {reason}"
+    names = ("id", "source", "statement", "theirs", "ours", "ci95", "n", "verdict")
+    return dict(zip(names, (id, source, statement, theirs, row["mean"], row["ci95"], row["n"], verdict), strict=True))
+
+
+def read_claims(notebook, ours, file=ROOT / "notebooks" / "claims.csv"):
+    """The ledger's rows of one notebook: claims.csv says what is claimed and tested, ``ours`` maps ids to values.
+
+    Columns: id, source, statement, theirs, above, below, within, reason (see ``claim``); ids start with the notebook's
+    number.  Raises ValueError if ids of the file and of ``ours`` differ, so that no claim is dropped silently.
+    """
+    with open(file, newline="", encoding="utf-8") as lines:
+        rows = {row["id"]: row for row in csv.DictReader(lines) if row["id"].startswith(f"{notebook}-")}
+    if rows.keys() != ours.keys():
+        odd = ", ".join(sorted(rows.keys() ^ ours.keys()))
+        raise ValueError(f"claims.csv and notebook {notebook} do not have the same claims: {odd}")
+    claims = []
+    for id, row in rows.items():
+        limits = {k: float(row[k]) for k in ("above", "below", "within") if row[k]}
+        try:
+            theirs = float(row["theirs"])
+        except ValueError:
+            theirs = row["theirs"]
+        claims.append(claim(id, row["source"], row["statement"], theirs, ours[id], **limits, reason=row["reason"]))
+    return claims
+
+
+def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
+    """Write results.json: ``numbers`` maps names to one value a seed (summarised), to plain numbers or to texts."""
+    keep = {k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in sorted(numbers.items())}
+    keep = {k: _round(v) if isinstance(v, float) else v for k, v in keep.items()}
+    if len({row["id"] for row in claims}) < len(claims):
+        raise ValueError("two claims have the same id")
+    content = {
+        "notebook": notebook,
+        "dataset": dataset,
+        "settings": settings,
+        "seeds": list(seeds),
+        "numbers": keep,
+        "claims": claims,
+    }
+    with atomic(Path(folder) / "results.json") as path:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return content
+
+
+def save_figure(fig, folder, name, table, caption):
+    """Write the figure as ``name.png``, with ``caption`` under it, and its numbers (a DataFrame) as ``name.csv``."""
+    fig.text(0.005, -0.01, caption, ha="left", va="top", fontsize=9, color="0.3", wrap=False)
+    with atomic(Path(folder) / f"{name}.png") as path:
+        fig.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    with atomic(Path(folder) / f"{name}.csv") as path:
+        table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
+
+
+def claims_table(claims):
+    """Claims as a Markdown table, for display at a notebook's end and in the README."""
+    lines = ["| claim | theirs | ours (95 % interval, seeds) | verdict |", "|---|---|---|---|"]
+    for c in claims:
+        half = "" if c["ci95"] is None else f" ± {_short(c['ci95'])}"
+        ours = f"{_short(c['ours'])}{half} ({c['n']})"
+        lines.append(f"| {c['statement']} | {_short(c['theirs'])} | {ours} | {c['verdict']} |")
+    return "\n".join(lines)
+
+
+def committed(root=ROOT):
+    """The results.json of every committed notebook, by its number."""
+    files = sorted((root / "figures").glob("*/results.json"))
+    return {path.parent.name[:2]: json.loads(path.read_text(encoding="utf-8")) for path in files}
+
+
+def fill(text, results):
+    """``text`` with every quoted number brought up to date; ValueError for a quote of something that is not there."""
+
+    def replace(match):
+        numbers = results.get(match["notebook"], {}).get("numbers", {})
+        if match["key"] not in numbers:
+            raise ValueError(f"{match[0]} quotes a number that notebook {match['notebook']} does not save")
+        value, form = numbers[match["key"]], match["form"]
+        mean = value["mean"] if isinstance(value, dict) else value
+        shown = format(mean, form.lstrip("±"))
+        if form.startswith("±"):
+            shown += f" ± {format(value['ci95'], form.lstrip('±'))}"
+        return shown + match[0][len(match["shown"]) :]
+
+    return QUOTE.sub(replace, text)
+
+
+def _short(value):
+    if not isinstance(value, int | float):
+        return str(value)
+    return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+
+
+def _round(value):
+    """Six significant digits; None for NaN, which JSON lacks."""
+    value = float(value)
+    return None if math.isnan(value) else float(f"{value:.6g}")
+
+
+def _between(text, name, content):
+    start, end = f"<!-- {name} -->", f"<!-- /{name} -->"
+    if start not in text or end not in text:
+        raise ValueError(f"README.md lacks the lines {start} and {end}")
+    head, rest = text.split(start, 1)
+    return f"{head}{start}\n{content}\n{end}{rest.split(end, 1)[1]}"
+
+
+def index_table(root=ROOT):
+    """The notebooks as a Markdown table: link and the question that the first cell asks."""
+    lines = ["| notebook | question |", "|---|---|"]
+    for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
+        first = nbformat.read(path, as_version=4).cells[0].source.splitlines()
+        title = first[0].lstrip("# ").strip()
+        question = next(line for line in first[1:] if line.strip()).strip().strip("*")
+        lines.append(f"| [{title}](notebooks/{path.name}) | {question} |")
+    return "\n".join(lines)
+
+
+def ledger(results):
+    """The README's ledger: what became of the claims, then each notebook's table."""
+    claims = [row for result in results.values() for row in result["claims"]]
+    counts = {v: sum(c["verdict"].split(":")[0] == v for c in claims) for v in ("reproduced", "changed")}
+    rest = len(claims) - sum(counts.values())
+    parts = [
+        f"{len(claims)} claims: {counts['reproduced']} reproduced, {counts['changed']} changed, {rest} not reproduced."
+    ]
+    for result in results.values():
+        title = f"{result['notebook']} ({result['dataset']}, {len(result['seeds'])} seeds)"
+        table = claims_table(result["claims"])
+        parts.append(f"<details><summary>{title}</summary>\n\n{table}\n\n</details>")
+    return "\n\n".join(parts)
+
+
+def main():
+    results = committed()
+    readme = ROOT / "README.md"
+    text = _between(readme.read_text(encoding="utf-8"), "index", index_table())
+    text = fill(_between(text, "ledger", ledger(results)), results)
+    with atomic(readme) as path:
+        path.write_text(text, encoding="utf-8")
+    for file in ROOT.glob("notebooks/percent/*.py"):
+        before = file.read_text(encoding="utf-8")
+        after = fill(before, results)
+        if after != before:
+            with atomic(file) as path:
+                path.write_text(after, encoding="utf-8")
+    print(f"README.md: {len(results)} results.json, {sum(len(r['claims']) for r in results.values())} claims")
+
+
+if __name__ == "__main__":
+    main()
