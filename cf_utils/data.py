@@ -194,12 +194,12 @@ def _read_classes(folder):
 def _read_image(file, loader):
     try:
         return np.asarray(loader(file), dtype=np.uint8)
-    except (OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # Pillow raises many kinds, DecompressionBombError among them
         raise DataError(f"{file} is not a readable image: {_first_line(error)}") from None
 
 
 def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 
 
 LOADERS = {"mnist-5k": _mnist_5k, "mnist": _mnist}

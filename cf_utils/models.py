@@ -3,6 +3,7 @@
 import copy
 from collections import OrderedDict
 from contextlib import contextmanager
+from functools import partial
 from itertools import pairwise
 
 import torch
@@ -98,7 +99,7 @@ class Replicas(nn.Module):
         self._tape = None
         self.relus = [name for name, layer in networks[0].named_modules() if isinstance(layer, nn.ReLU)]
         for name in self.relus:
-            networks[0].get_submodule(name).register_forward_hook(self._recorder(name))
+            networks[0].get_submodule(name).register_forward_hook(partial(self._record, name))
         self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in networks[0].modules())
 
     def __len__(self):
@@ -148,20 +149,19 @@ class Replicas(nn.Module):
 
     def replica(self, i):
         """Replica ``i`` as an ordinary nn.Module with parameters of its own."""
-        network = copy.deepcopy(self._template)
+        # The template's hooks lead back to self: named in the memo, it is not copied along.
+        network = copy.deepcopy(self._template, {id(self): self})
         for layer in network.modules():
             layer._forward_hooks.clear()
-        network.to(next(self.parameters()).device)
+        network.to(next(self.parameters()))  # device and dtype
         state = {name: value[i].detach().clone() for name, value in (self.weights | self.statistics).items()}
         network.load_state_dict(state)
         return network.train(self.training)
 
-    def _recorder(self, name):
-        def record(layer, inputs, output):
-            if self._tape is not None:
-                self._tape[name] = output
-
-        return record
+    def _record(self, name, layer, inputs, output):
+        """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
+        if self._tape is not None:
+            self._tape[name] = output
 
 
 @contextmanager

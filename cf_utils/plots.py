@@ -69,7 +69,7 @@ def dots(ax, groups, xlabel, index=0):
     for i, (label, values) in enumerate(groups.items()):
         mean, half = interval(np.asarray(values, dtype=float))
         ax.errorbar(mean, i, xerr=half, fmt=MARKERS[index], color=COLORS[index], capsize=3)
-        rows.append({"label": label, "mean": mean, "ci95": half, "n": np.size(values)})
+        rows.append({"label": label, "mean": mean, "ci95": half, "n": len(values)})
     ax.set_yticks(range(len(groups)), list(groups))
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.4)
@@ -118,6 +118,85 @@ def numbers(ax, matrix, form="{:.1f}", middle=None):
     for i, j in np.ndindex(*np.shape(matrix)):
         color = "white" if matrix[i, j] < middle else "black"
         ax.text(j, i, form.format(matrix[i, j]), ha="center", va="center", color=color, fontsize="small")
+
+
+def forgetting_grid(networks, names):
+    """Accuracy on each task while later ones are trained: a row of panels for each network.
+
+    networks: name -> for each task trained a dict, task tested -> (steps ``[S]``, accuracy ``[seeds, S]`` in [0, 1]);
+    names: of the tasks. The first task, which has none before it, is left out. Returns the figure and its table.
+    """
+    tasks = len(names)
+    size = (2.2 + 2.2 * (tasks - 1), 0.9 + 2.05 * len(networks))
+    fig, axes = plt.subplots(len(networks), tasks - 1, figsize=size, sharex=True, sharey=True, squeeze=False)
+    tables = []
+    for row, (network, trained) in zip(axes, networks.items(), strict=True):
+        for t, ax in enumerate(row, start=1):
+            for j, (steps, right) in trained[t].items():
+                dash = {"ls": "--"} if j == t else {}
+                drawn = band(ax, steps + 1, 100 * right, names[j], index=j, marker=False, **dash)
+                tables.append(drawn.assign(network=network, training=names[t]))
+            ax.set(xscale="log", ylim=(-3, 103), title=f"{network}, training {names[t]}")
+        row[0].set_ylabel("accuracy (%)")
+    fig.supxlabel("step + 1", fontsize="medium")
+    handles = [plt.Line2D([], [], color=COLORS[j], label=name) for j, name in enumerate(names)]
+    handles.append(plt.Line2D([], [], color="0.3", ls="--", label="the task being trained"))
+    fig.legend(handles=handles, loc="outside upper center", ncols=tasks + 1, title="accuracy on")
+    return fig, pd.concat(tables).rename(columns={"x": "step + 1", "label": "tested on"})
+
+
+def update_grid(sizes, moved, layers, names):
+    """Relative updates step by step and over whole tasks: a row of panels for each network.
+
+    sizes: network -> layer -> for each task ``[seeds, steps]``; moved: network -> layer -> ``[seeds, tasks]``, both as
+    shares of the weights' norm; layers: layer -> label; names: of the tasks.
+    Returns the figure and its table, with at most 100 steps of each task.
+    """
+    tasks = len(names)
+    size = (2 + 2.1 * (tasks + 1), 0.8 + 2.3 * len(sizes))
+    widths = (*[1] * tasks, 1.3)
+    fig, axes = plt.subplots(len(sizes), tasks + 1, figsize=size, sharey="col", width_ratios=widths, squeeze=False)
+    tables = []
+    for row, network in zip(axes, sizes, strict=True):
+        for i, (layer, label) in enumerate(layers.items()):
+            for t, ax in enumerate(row[:-1]):
+                values = 100 * sizes[network][layer][t]
+                drawn = band(ax, np.arange(1, values.shape[1] + 1), values, label, index=i, marker=False, lw=1)
+                tables.append(drawn[:100].assign(network=network, task=names[t], what="update (%)"))
+                ax.set(xscale="log", yscale="log", ylim=(0.02, 30), title=f"{network}, {names[t]}")
+                ax.tick_params(labelleft=t == 0)
+            drawn = band(row[-1], names, 100 * np.asarray(moved[network][layer]), label, index=i)
+            tables.append(drawn.assign(network=network, what="moved (%)"))
+        row[0].set_ylabel("update ‖Δw‖ / ‖w‖ (%)")
+        row[-1].set(title=f"{network}, whole task", ylabel="moved (%)", ylim=(0, None))
+        row[-1].tick_params(axis="x", rotation=45)
+    for ax in axes[-1, :-1]:
+        ax.set_xlabel("step")
+    fig.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside upper center", ncols=len(layers))
+    return fig, pd.concat(tables).rename(columns={"x": "step or task", "label": "layer"})
+
+
+def beliefs(networks, pictures, names):
+    """What a network believes about one picture of each class after each task: a row of heatmaps for each network.
+
+    networks: name -> for each task the probabilities ``[classes, outputs]``; pictures: ``[classes, H, W]``; names: of
+    the tasks. Returns the figure and its table.
+    """
+    classes, height = len(pictures), pictures.shape[1]
+    size = (1.4 + 2.1 * len(names), 0.3 + 3.3 * len(networks))
+    widths = (0.3, *[1] * len(names))
+    fig, axes = plt.subplots(len(networks), 1 + len(names), figsize=size, width_ratios=widths, squeeze=False)
+    tables = []
+    for row, (network, probabilities) in zip(axes, networks.items(), strict=True):
+        row[0].imshow(np.concatenate(list(pictures)), cmap="gray_r", aspect="auto")
+        row[0].set(xticks=[], yticks=height * (np.arange(classes) + 0.5), yticklabels=range(classes))
+        row[0].set_ylabel(f"{network}: digit shown")
+        for t, (ax, matrix) in enumerate(zip(row[1:], probabilities, strict=True)):
+            colorbar = "probability" if t == len(names) - 1 else None
+            heatmap(ax, matrix, f"after {names[t]}", "output", "", 0, 1, colorbar)
+            ax.set(xticks=range(classes), yticks=[])
+            tables.append(pd.DataFrame(matrix).assign(network=network, after=names[t], digit=range(classes)))
+    return fig, pd.concat(tables)
 
 
 def clouds(axes, planes, labels, seen, titles):

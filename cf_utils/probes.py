@@ -92,6 +92,13 @@ def curve(records, key, **where):
     return np.array([r["step"] for r in chosen]), torch.stack([r[key] for r in chosen], 1).double().numpy()
 
 
+def curves_by_task(records):
+    """Records of ``forgetting_curves`` as ``plots.forgetting_grid`` takes them: [task trained][task tested]."""
+    pairs = sorted({(r["task"], r["on"]) for r in records})
+    tasks = range(1 + max(t for t, _ in pairs))
+    return [{j: curve(records, "right", task=t, on=j) for i, j in pairs if i == t} for t in tasks]
+
+
 def first_step_below(records, level=0.5):
     """First step at which the task before is at most ``level`` right, mean over tasks, ``[R]``; NaN for never."""
     firsts = []

@@ -1,7 +1,7 @@
 """What notebooks leave behind: figures with their tables, results.json, and the ledger of claims.
 
 ``python -m cf_utils.results`` writes the index of notebooks and the ledger into README.md, and brings the numbers that
-prose quotes (``19.8%<!--=01 plain.accuracy .1%-->``) up to date in README.md and notebooks/percent.
+prose quotes (``19.8%<!--=01 test accuracy/plain as .1%-->``) up to date in README.md and notebooks/percent.
 """
 
 import csv
@@ -19,7 +19,7 @@ import numpy as np
 from cf_utils.metrics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
-QUOTE = re.compile(r"(?P<shown>\S+(?: ± \S+)?)<!--=(?P<notebook>\d\d) (?P<key>\S+) (?P<form>\S+)-->")
+QUOTE = re.compile(r"(?P<shown>\S+(?: ± \S+)?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
 
 
 def output_folder(out, notebook):
@@ -44,8 +44,9 @@ def atomic(path):
 
 def summary(values):
     """``{"mean", "ci95", "n"}`` of one value a seed: ci95 is the half-width of the 95 % t-interval, null for n = 1."""
-    mean, half = interval(np.asarray(values, dtype=float).ravel())
-    return {"mean": _round(mean), "ci95": _round(half), "n": int(np.size(values))}
+    values = np.asarray(values, dtype=float).ravel()
+    mean, half = interval(values)
+    return {"mean": _round(mean), "ci95": _round(half), "n": len(values)}
 
 
 def claim(id, source, statement, theirs, ours, above=None, below=None, within=None, reason=""):

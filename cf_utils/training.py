@@ -132,7 +132,13 @@ class Loop:
         for method in self.methods:
             getattr(method, moment, lambda loop: None)(self)
         for callback in self.callbacks:
+            self.moment = moment  # a method or callback that trains has set it to "step"
             callback(self)
+
+    def count_steps(self, samples):
+        """How many batches a pass over ``samples`` has; a last batch of one sample is left out."""
+        full, rest = divmod(samples, self.config.batch_size)
+        return full + (rest > 1 or samples == 1 < self.config.batch_size)
 
     def train_epoch(self, x, y, purpose="order"):
         """One pass over samples that replicas share (y ``[N]``) or hold each (y ``[R, N]``), each in its own order.
@@ -141,11 +147,9 @@ class Loop:
         """
         seeds, batch_size, n = self.seeds, self.config.batch_size, y.shape[-1]
         orders = [torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t)) for s in seeds]
-        batches = torch.stack(orders).to(self.device).split(batch_size, 1)
-        if batches[-1].shape[1] == 1 and len(batches) > 1:
-            batches = batches[:-1]
+        self.steps = self.count_steps(n)
+        batches = torch.stack(orders).to(self.device).split(batch_size, 1)[: self.steps]
         row = torch.arange(len(seeds), device=self.device).unsqueeze(1)
-        self.steps = len(batches)
         loss = correct = count = 0
         for self.epoch_step, index in enumerate(batches):
             at = index if y.ndim == 1 else (row, index)
@@ -163,7 +167,8 @@ class Loop:
         """One step of the optimizer on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
         for method in self.methods:
             batch = method.augment(self, batch)
-        out = self._forward(self.scaled(batch.x))
+        statistics = self._statistics_of_stopped()
+        out = self.model(self.scaled(batch.x), hidden=any(method.uses_hidden for method in self.methods))
         logits, batch.hidden = out if isinstance(out, tuple) else (out, None)
         logits = mask_logits(logits, batch.y, self.allowed)
         loss = F.cross_entropy(logits.flatten(0, 1), batch.y.flatten(), reduction="none").view(len(logits), -1).mean(1)
@@ -172,6 +177,8 @@ class Loop:
             loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
+        for value, rows, before in statistics:  # not sooner: backward reads them
+            value[rows] = before
         for method in self.methods:
             method.adjust_gradients(self)
         self._give_gradients_to_leaves()
@@ -182,14 +189,10 @@ class Loop:
             method.after_step(self)
         return logits.detach()
 
-    def _forward(self, x):
-        """The model's forward pass in training mode, which leaves the statistics of stopped replicas as they are."""
+    def _statistics_of_stopped(self):
+        """(buffer, rows, copy of these rows) of each of the model's buffers, to keep stopped replicas as they are."""
         stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
-        kept = {name: value[stopped] for name, value in self.model.statistics.items()} if len(stopped) else {}
-        out = self.model(x, hidden=any(method.uses_hidden for method in self.methods))
-        for name, value in kept.items():
-            self.model.statistics[name][stopped] = value
-        return out
+        return [(value, stopped, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
 
     def _give_gradients_to_leaves(self):
         """A stopped replica gets no gradient, and so no step of any kind: no momentum, no decay, no step count."""
@@ -253,6 +256,7 @@ def train_task(loop, diverged, epochs):
     loop.model.train()
     loop.tell("before_task")
     for loop.epoch in range(config.epochs):
+        loop.steps = loop.count_steps(len(loop.task.y_train))
         loop.tell("before_epoch")
         loop.model.train()
         loss, accuracy = loop.train_epoch(loop.task.x_train, loop.task.y_train)

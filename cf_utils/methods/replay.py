@@ -20,6 +20,7 @@ class Replay(Method):
         self.memory = check_count("memory", memory)
         self.batch = batch if batch is None else check_count("batch", batch, least=1)
         self.stored = []  # of each task: x [R, M, C, H, W] uint8 and y [R, M], in random order
+        self.x = self.y = None
 
     def before_epoch(self, loop):
         """Draw the epoch's old samples at once: index ``[R, steps, batch]`` into the memory."""
@@ -36,7 +37,7 @@ class Replay(Method):
     def augment(self, loop, batch):
         if self.x is None:
             return batch
-        index = self.draws[:, loop.epoch_step]
+        index = self.draws[:, loop.epoch_step % self.draws.shape[1]]  # another method's pass may be longer
         row = torch.arange(len(index), device=index.device).unsqueeze(1)
         batch.x = torch.cat([batch.x, self.x[row, index]], 1)
         batch.y = torch.cat([batch.y, self.y[row, index]], 1)

@@ -147,31 +147,15 @@ results.save_figure(
 # fall over all of it. The notes saw it collapse between batches 3 and 11, abruptly, and more smoothly with batch-norm.
 
 # %%
-fig, axes = plt.subplots(2, 4, figsize=(11, 5), sharex=True, sharey=True)
-tables = []
-for (name, t), ax in zip([(name, t) for name in curves for t in range(1, 5)], axes.flat, strict=True):
-    for j in range(t + 1):
-        steps, right = probes.curve(curves[name], "right", task=t, on=j)
-        look_of = {"ls": "--"} if j == t else {}
-        drawn = plots.band(ax, steps + 1, 100 * right, names[j], index=j, marker=False, **look_of)
-        tables.append(drawn.assign(network=name, training=names[t]))
-    ax.set(xscale="log", title=f"{name}, training {names[t]}")
-axes[0, 0].set_ylabel("accuracy (%)")
-axes[1, 0].set_ylabel("accuracy (%)")
-fig.supxlabel("step + 1", fontsize="medium")
-handles = [plt.Line2D([], [], color=plots.COLORS[j], label=names[j]) for j in range(5)]
-handles.append(plt.Line2D([], [], color="0.3", ls="--", label="the task being trained"))
-fig.legend(handles=handles, loc="outside upper center", ncols=6, title="accuracy on")
-results.save_figure(
-    fig, folder, "curves", pd.concat(tables), f"{caption}. {curve_images} held-out digits a task; 95 % bands."
-)
+fig, table = plots.forgetting_grid({name: probes.curves_by_task(curves[name]) for name in curves}, names)
+results.save_figure(fig, folder, "curves", table, f"{caption}. {curve_images} held-out digits a task; 95 % bands.")
 
 # %%
 half = {name: probes.first_step_below(curves[name]) for name in curves}
 fall = {name: 100 * probes.largest_fall(curves[name]) for name in curves}
 text = {k: "{mean:.1f} ± {ci95:.1f}".format(**results.summary(half[k])) for k in half}
 Markdown(
-    f"The task before is half forgotten after **{text['plain']} steps** of about {steps[-1]} in the plain network, and after "
+    f"The task before is half forgotten after **{text['plain']} steps** of about {curves['plain'][-1]['step']} in the plain network, and after "
     f"{text['batch-norm']} with batch-norm. The largest fall in one step is {fall['plain'].mean():.0f} points without "
     f"and {fall['batch-norm'].mean():.0f} with batch-norm."
 )
@@ -183,19 +167,9 @@ Markdown(
 # **Prediction.** If the outputs kept a trace of the old digits, some probability would stay on the diagonal.
 
 # %%
-fig, axes = plt.subplots(2, 6, figsize=(12, 7), width_ratios=(0.3, 1, 1, 1, 1, 1))
-tables = []
-for row, name in zip(axes, curves, strict=True):
-    row[0].imshow(torch.cat([images.x_test[i, 0] for i in chosen]), cmap="gray_r", aspect="auto")
-    row[0].set(xticks=[], yticks=28 * np.arange(10) + 14, yticklabels=range(10), ylabel=f"{name}: digit shown")
-    for t, ax in enumerate(row[1:]):
-        beliefs = looks[name][t]["beliefs"].mean(0).numpy()
-        plots.heatmap(ax, beliefs, f"after {names[t]}", "output", "", 0, 1, "probability" if t == 4 else None)
-        ax.set(xticks=range(10), yticks=[])
-        tables.append(pd.DataFrame(beliefs).assign(network=name, after=names[t], digit=range(10)))
-results.save_figure(
-    fig, folder, "beliefs", pd.concat(tables), f"{caption}. Mean over seeds; one test digit of each class."
-)
+probabilities = {name: [after["beliefs"].mean(0).numpy() for after in looks[name]] for name in curves}
+fig, table = plots.beliefs(probabilities, images.x_test[chosen, 0].numpy(), names)
+results.save_figure(fig, folder, "beliefs", table, f"{caption}. Mean over seeds; one test digit of each class.")
 
 # %% [markdown]
 # In the plain network all mass lies in the columns of the task just trained: wrong, and sure of it. With batch-norm a
@@ -243,8 +217,9 @@ for row, t in zip(axes, (1, 4), strict=True):
     tables.append(
         plots.clouds(row[:4], planes, labels, [known[t]] * 4, [f"{name}, after {names[t]}" for name in kinds])
     )
-    plots.dots(row[4], {name: stretch[name][t] for name in kinds}, "elongation: longest /\nshortest deviation")
-note = f"{caption}. t-SNE of {map_points} test digits, seed 0; right: mean over class clouds, {map_seeds} seeds, 95 % intervals."
+    plots.dots(row[4], {name: stretch[name][t] for name in kinds}, "elongation of clouds")
+    row[4].set_xlim(1, None)
+note = f"{caption}. t-SNE of {map_points} test digits, seed 0; right: longest / shortest deviation, mean over classes, {map_seeds} seeds, 95 %."
 results.save_figure(fig, folder, "elongation", pd.concat(tables), note)
 
 # %% [markdown]
@@ -260,31 +235,9 @@ step_sizes = {
     name: {layer: [probes.curve(updates[name], "update", task=t, layer=layer)[1] for t in range(5)] for layer in layers}
     for name in updates
 }
-fig, axes = plt.subplots(2, 6, figsize=(14, 5.4), sharey="col", width_ratios=(1, 1, 1, 1, 1, 1.3))
-tables = []
-for row, name in zip(axes, updates, strict=True):
-    for i, (layer, label) in enumerate(layers.items()):
-        for t, ax in enumerate(row[:5]):
-            values = 100 * step_sizes[name][layer][t]
-            drawn = plots.band(ax, np.arange(1, values.shape[1] + 1), values, label, index=i, marker=False, lw=1)
-            tables.append(drawn[:100].assign(network=name, task=names[t], what="update (%)"))
-            ax.set(xscale="log", yscale="log", ylim=(0.02, 30), title=f"{name}, {names[t]}")
-            ax.tick_params(labelleft=t == 0)
-        values = 100 * torch.stack([task[layer] for task in moved[name]], 1)
-        tables.append(plots.band(row[5], names, values, label, index=i).assign(network=name, what="moved (%)"))
-    row[0].set_ylabel("update ‖Δw‖ / ‖w‖ (%)")
-    row[5].set(title=f"{name}, whole task", ylabel="moved (%)", ylim=(0, None))
-    row[5].tick_params(axis="x", rotation=45)
-for ax in axes[1, :5]:
-    ax.set_xlabel("step")
-fig.legend(*axes[0, 5].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-results.save_figure(
-    fig,
-    folder,
-    "updates",
-    pd.concat(tables),
-    f"{caption}; 95 % bands. The table holds the first 100 steps of each task.",
-)
+whole = {n: {layer: torch.stack([task[layer] for task in moved[n]], 1) for layer in layers} for n in moved}
+fig, table = plots.update_grid(step_sizes, whole, layers, names)
+results.save_figure(fig, folder, "updates", table, f"{caption}; 95 % bands. The table holds the first 100 steps.")
 
 
 # %%
@@ -360,3 +313,62 @@ note = (
     f"{caption} (LeNet5: {lenet_seeds}). {len(images.y_val):,} held-out digits, after all five tasks; 95 % intervals."
 )
 results.save_figure(fig, folder, "calibration", table, note)
+
+# %% [markdown]
+# ## What became of the notes' claims
+#
+# Each claim of the source, its number and ours. `claims.csv` says what is tested; the verdict follows from the interval.
+
+# %%
+acc = {name: [after["accuracy"] for after in looks[name]] for name in looks}
+loss = {name: [after["nll"] for after in looks[name]] for name in looks}
+zeros = {name: [after["sparsity"] for after in looks[name]] for name in looks}
+learned = {name: metrics.learning_accuracy(runs[name].accuracy) for name in runs}
+d = {size: f"decay {size}, stopped at 98 %" for size in ("0.01", "0.1", "1", "5")}
+fitted = [record["accuracy"] for record in runs["dropout 0.5"].history if record["task"] == 3][-1]
+ours = {
+    **{"01-joint-plain": acc["plain, joint"][0], "01-joint-bn": acc["batch-norm, joint"][0]},
+    "01-joint-bn-better": acc["batch-norm, joint"][0] - acc["plain, joint"][0],
+    **{f"01-seq-task{t + 1}": acc["plain"][t] for t in (1, 2, 3, 4)},
+    "01-seq-bn": acc["batch-norm"][4],
+    "01-seq-ln": acc["layer-norm"][4] - acc["batch-norm"][4],
+    "01-dropout": acc["dropout 0.5"][4],
+    "01-dropout-fit": fitted,
+    **{f"01-decay-{size}": acc[d[size]][4] for size in ("0.1", "1", "5")},
+    **{f"01-decay-{size}-sparsity": zeros[d[size]][4] for size in ("0.1", "1", "5")},
+    "01-decay-5-sparsity-grows": zeros[d["5"]][4] - zeros[d["5"]][0],
+    "01-decay-5-hard": learned[d["0.01"]] - learned[d["5"]],
+    "01-loss-task2": loss["plain"][1],
+    "01-loss-task5": loss["plain"][4],
+    "01-loss-bn": loss["batch-norm"][4],
+    "01-loss-bn-lower": loss["plain"][4] - loss["batch-norm"][4],
+    "01-loss-l1-lower": loss["plain"][4] - loss["activation L1 = 1"][4],
+    "01-loss-dropout-higher": loss["dropout 0.5"][4] - loss["plain"][4],
+    "01-loss-decay-lower": loss["plain"][4] - loss[d["5"]][4],
+    "01-loss-decay-control": loss[d["0.01"]][4] - loss[d["5"]][4],
+    "01-abrupt": half["plain"],
+    "01-bn-smoother": fall["plain"] - fall["batch-norm"],
+    "01-sure-of-new": looks["plain"][4]["old"],
+    "01-bn-old-probability": looks["batch-norm"][4]["old"] - looks["plain"][4]["old"],
+    "01-updates-early": ratios["first 20 steps / last 100, plain"],
+    "01-updates-at-drop": ratios["steps 3–11 / steps 12–20, plain"],
+    "01-updates-bn-head": ratios["head / body, batch-norm"],
+    "01-latent-new-apart": separation["new digits"] - separation["old digits"],
+    "01-dropout-elongated": np.subtract(stretch["dropout 0.5"][4], stretch["plain"][4]),
+    "01-lenet": acc["LeNet5"][4],
+}
+claims = results.read_claims("01", ours)
+Markdown(results.claims_table(claims))
+
+# %%
+numbers = {f"test accuracy/{name}": metrics.average_accuracy(run.accuracy) for name, run in runs.items()}
+numbers |= {f"{key}/{name}": looks[name][4][key] for name in sequential for key in ("temperature", *columns.values())}
+numbers |= {f"half-life/{name}": half[name] for name in half} | {f"largest fall/{name}": fall[name] for name in fall}
+numbers |= {f"elongation/{name}": stretch[name][4] for name in kinds} | {
+    f"silhouette/{k}": v for k, v in separation.items()
+}
+numbers |= {f"moved/{name}/{layers[key]}": whole[name][key][:, 4] for name in whole for key in layers} | ratios
+settings = {
+    k: globals()[k] for k in ("epochs", "batch_size", "lr", "validation", "lenet_seeds", "map_points", "map_seeds")
+}
+_ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers, claims)
