@@ -112,6 +112,29 @@ def heatmap(ax, matrix, title, xlabel="", ylabel="", vmin=None, vmax=None, color
     return image
 
 
+def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, quantile=0.995):
+    """A row of heatmaps for each network, e.g. features or gradients by task, with one colour scale a row.
+
+    grid: network -> matrices of one shape. The scale ends at the row's ``quantile``; ``split`` draws a line between two
+    groups of columns. Returns the figure and a table with each matrix's mean and maximum.
+    """
+    columns = len(titles)
+    size = (1.2 + 2.2 * columns, 0.7 + 1.55 * len(grid))
+    fig, axes = plt.subplots(len(grid), columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    rows = []
+    for row, (network, matrices) in zip(axes, grid.items(), strict=True):
+        top = float(np.quantile(np.stack(matrices), quantile))
+        for ax, matrix, title in zip(row, matrices, titles, strict=True):
+            image = heatmap(ax, matrix, title if row is axes[0] else "", vmin=0, vmax=top)
+            rows.append({"network": network, "after": title, "mean": matrix.mean(), "max": matrix.max()})
+            if split:
+                ax.axvline(split - 0.5, color="white", lw=1)
+        row[0].set_ylabel(f"{network}\n{ylabel}")
+        fig.colorbar(image, ax=list(row), label=colorbar, extend="max", fraction=0.02, pad=0.01)
+    fig.supxlabel(xlabel, fontsize="medium")
+    return fig, pd.DataFrame(rows)
+
+
 def numbers(ax, matrix, form="{:.1f}", middle=None):
     """Write each entry of a heatmap's matrix into its cell, white on the dark half."""
     middle = (np.nanmin(matrix) + np.nanmax(matrix)) / 2 if middle is None else middle

@@ -53,7 +53,7 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
     """One row of the ledger: a claim of a source, held against one value a seed (``ours``, ``[n]``).
 
     The direction holds if the whole 95 % interval of ours lies above ``above`` and below ``below``; the size holds if
-    our mean is no further than ``within`` plus the interval's half-width from the number ``theirs``.
+    our mean is no further than ``within`` from the number ``theirs``, and the interval's half-width no larger.
     Verdict: reproduced if all that is given holds; changed if only the direction does (``reason`` says how);
     else not reproduced.  Raises ValueError if there is nothing to test.
     """
@@ -62,7 +62,7 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
     row = summary(ours)
     half = row["ci95"] or 0.0
     direction = (above is None or row["mean"] - half > above) and (below is None or row["mean"] + half < below)
-    size = within is None or abs(row["mean"] - float(theirs)) <= within + half
+    size = within is None or max(abs(row["mean"] - float(theirs)), half) <= within
     directed = above is not None or below is not None
     verdict = "reproduced" if direction and size else "changed" if direction and directed else "not reproduced"
     if reason and verdict != "reproduced":

@@ -1,0 +1,74 @@
+"""What the tests share: the real digits once a session, and small made images that train in milliseconds."""
+
+import pytest
+import torch
+
+from cf_utils import data, streams
+from cf_utils.models import mlp
+from cf_utils.training import run_stream
+
+torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits():
+    return data.load("mnist-5k")
+
+
+def make_images(classes=6, train=13, test=4, val=3, size=6):
+    """Noisy copies of one random picture a class. 13 + 13 of two classes leave a last batch of one sample at 5."""
+    generator = torch.Generator().manual_seed(0)
+    pictures = torch.rand(classes, 1, size, size, generator=generator)
+    parts = {}
+    for part, count in (("train", train), ("val", val), ("test", test)):
+        y = torch.arange(classes).repeat(count)
+        noise = torch.rand(len(y), 1, size, size, generator=generator)
+        parts |= {f"x_{part}": ((pictures[y] + noise) * 127).to(torch.uint8), f"y_{part}": y}
+    pixels = parts["x_train"].double()
+    names = tuple(str(c) for c in range(classes))
+    return data.Images("made", names, **parts, mean=pixels.mean().float().view(1), std=pixels.std().float().view(1))
+
+
+@pytest.fixture(scope="session")
+def images():
+    return make_images()
+
+
+@pytest.fixture(scope="session")
+def stream(images):
+    return streams.split(images, [[0, 1], [2, 3], [4, 5]])
+
+
+def small(norm=None, dropout=0.0, outputs=6, dtype=torch.float32):
+    """What builds a small network for the made images."""
+    return lambda: mlp((36, 10, 8, outputs), norm, dropout).to(dtype)
+
+
+def double(norm=None, **options):
+    return small(norm, dtype=torch.float64, **options)
+
+
+def train(build, method, stream, config, seeds=(0, 1, 2), **options):
+    return run_stream(build, method, stream, config, list(seeds), "cpu", **options)
+
+
+def state(model):
+    """Copies of all weights and statistics, name -> ``[R, ...]``."""
+    return {name: value.detach().clone() for name, value in (model.weights | model.statistics).items()}
+
+
+def assert_same(found, expected, tolerance=0.0):
+    """Dicts of tensors are equal: bitwise (NaN equals NaN), or to an absolute tolerance."""
+    assert found.keys() == expected.keys()
+    for name in expected:
+        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=tolerance, equal_nan=True, msg=name)
+
+
+def assert_equal_alone(run, alone, r, tolerance=1e-8):
+    """Replica r of a run equals the one replica of another: weights, statistics, accuracies, epochs, history."""
+    assert run.seeds[r] == alone.seeds[0]
+    assert_same({k: v[r] for k, v in state(run.model).items()}, {k: v[0] for k, v in state(alone.model).items()}, 1e-8)
+    torch.testing.assert_close(run.accuracy[r], alone.accuracy[0], rtol=0, atol=tolerance, equal_nan=True)
+    assert run.epochs[r].tolist() == alone.epochs[0].tolist()
+    mine = [float(row["loss"][r]) for row in run.history if row["epoch"] < run.epochs[r, row["task"]]]
+    assert mine == pytest.approx([float(row["loss"][0]) for row in alone.history], abs=tolerance)

@@ -1,0 +1,177 @@
+from dataclasses import replace
+
+import pytest
+import torch
+
+from cf_utils import streams
+from cf_utils.data import Images
+
+PAIRS = [[1, 4], [0, 2]]
+
+
+def row(*on, of=6):
+    return [i in on for i in range(of)]
+
+
+def test_split_takes_the_images_of_its_classes(images):
+    stream = streams.split(images, PAIRS)
+    assert len(stream) == 2 and stream.outputs == 5
+    for task, pair in zip(stream.tasks, PAIRS, strict=True):
+        for part in ("train", "val", "test"):
+            x, y = getattr(images, f"x_{part}"), getattr(images, f"y_{part}")
+            mine = (y == pair[0]) | (y == pair[1])
+            assert torch.equal(getattr(task, f"x_{part}"), x[mine])
+            assert torch.equal(getattr(task, f"y_{part}"), y[mine])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "groups", "outputs"),
+    [("task", ((1, 4), (0, 2)), 5), ("class", ((1, 4), (0, 2)), 5), ("domain", ((0, 1), (0, 1)), 2)],
+)
+def test_split_labels_are_outputs_of_the_scenario(images, scenario, groups, outputs):
+    stream = streams.split(images, PAIRS, scenario)
+    assert stream.groups == groups and stream.outputs == outputs
+    assert [set(task.y_test.tolist()) for task in stream.tasks] == [set(group) for group in groups]
+
+
+def test_domain_labels_follow_the_order_within_the_task(images):
+    task = streams.split(images, [[4, 1]], "domain").tasks[0]
+    assert torch.equal(task.x_train[task.y_train == 0], images.x_train[images.y_train == 4])
+
+
+@pytest.mark.parametrize(
+    ("scenario", "outputs", "t", "expected"),
+    [
+        ("class", "all", 0, None),
+        ("class", "all", 1, None),
+        ("class", "seen", 0, row(1, 4)),
+        ("class", "seen", 1, row(0, 1, 2, 4)),
+        ("domain", "all", 0, row(0, 1)),
+        ("domain", "all", 1, row(0, 1)),
+        ("task", "all", 0, [row(0, 2), row(1, 4), row(0, 2), row(), row(1, 4), row()]),
+        ("task", "all", 1, [row(0, 2), row(1, 4), row(0, 2), row(), row(1, 4), row()]),
+    ],
+)
+def test_allowed_outputs_by_hand(images, scenario, outputs, t, expected):
+    allowed = streams.split(images, PAIRS, scenario, outputs).allowed(t, 6)
+    assert (None if allowed is None else allowed.tolist()) == expected
+
+
+def test_all_outputs_of_a_domain_stream_count_where_there_are_no_more(images):
+    assert streams.split(images, PAIRS, "domain").allowed(0, 2) is None
+
+
+def numbered(channels):
+    """One training and one test image with different values in all pixels of a channel."""
+    x = torch.stack([torch.arange(36).view(6, 6) + 36 * c for c in range(channels)]).unsqueeze(0).to(torch.uint8)
+    y = torch.zeros(1, dtype=torch.int64)
+    ones = torch.ones(channels)
+    return Images("numbered", ("0",), x, y, x[:0], y[:0], x.clone(), y, ones, ones)
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_permuted_moves_pixels_the_same_way_everywhere(channels):
+    tasks = streams.permuted(numbered(channels), tasks=3).tasks
+    orders = [task.x_train[0, 0].flatten() for task in tasks]
+    assert torch.equal(orders[0], torch.arange(36))
+    for task, order in zip(tasks, orders, strict=True):
+        assert sorted(order.tolist()) == list(range(36))
+        for c in range(channels):
+            assert torch.equal(task.x_train[0, c].flatten(), order + 36 * c)
+        assert torch.equal(task.x_test, task.x_train)
+    assert not torch.equal(orders[1], orders[0]) and not torch.equal(orders[1], orders[2])
+
+
+def test_permuted_follows_its_seed_alone():
+    torch.manual_seed(1)
+    first = streams.permuted(numbered(1), 2, seed=3).tasks[1].x_train
+    torch.manual_seed(2)
+    assert torch.equal(streams.permuted(numbered(1), 2, seed=3).tasks[1].x_train, first)
+    assert not torch.equal(streams.permuted(numbered(1), 2, seed=4).tasks[1].x_train, first)
+
+
+def test_rotated_by_right_angles_is_rot90(images):
+    tasks = streams.rotated(images, degrees=(0, 90, 180, -90, 360)).tasks
+    for task, quarters in zip(tasks, (0, 1, 2, 3, 0), strict=True):
+        for part in ("x_train", "x_val", "x_test"):
+            expected = torch.rot90(getattr(images, part), quarters, (2, 3))
+            assert (getattr(task, part).int() - expected.int()).abs().max() <= 1
+
+
+def test_rotated_by_45_degrees_keeps_the_middle_and_loses_the_corners(images):
+    white = replace(images, x_train=torch.full_like(images.x_train, 255))
+    x = streams.rotated(white, degrees=(45,)).tasks[0].x_train
+    assert x[:, :, 2:4, 2:4].eq(255).all() and x[:, :, 0, 0].eq(0).all()
+
+
+@pytest.mark.parametrize("make", [streams.permuted, lambda i, s: streams.rotated(i, (0, 10), s)])
+@pytest.mark.parametrize(("scenario", "offset"), [("domain", 0), ("task", 6), ("class", 6)])
+def test_changed_images_keep_their_labels_or_get_new_ones(images, make, scenario, offset):
+    stream = make(images, scenario=scenario) if make is streams.permuted else make(images, scenario)
+    assert torch.equal(stream.tasks[1].y_train, images.y_train + offset)
+    assert stream.outputs == 6 + offset * (len(stream) - 1)
+
+
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
+def test_joint_is_the_union(images, scenario):
+    stream = streams.split(images, PAIRS, scenario)
+    (task,) = streams.joint(stream).tasks
+    for part in ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test"):
+        assert torch.equal(getattr(task, part), torch.cat([getattr(t, part) for t in stream.tasks]))
+    assert streams.joint(stream).outputs == stream.outputs
+
+
+def test_joint_lets_only_the_outputs_of_a_samples_own_task_count(images):
+    stream = streams.joint(streams.split(images, PAIRS, "task"))
+    assert stream.allowed(0, 6).tolist() == [row(0, 2), row(1, 4), row(0, 2), row(), row(1, 4), row()]
+
+
+def test_joint_has_seen_all_classes(images):
+    stream = streams.joint(streams.split(images, PAIRS, outputs="seen"))
+    assert stream.allowed(0, 6).tolist() == row(0, 1, 2, 4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((PAIRS, "classes"), "unknown scenario 'classes'; known are task, domain, class"),
+        ((PAIRS, "class", "some"), "outputs='some' is unknown; it is 'all' or 'seen'"),
+        ((PAIRS, "task", "seen"), "outputs='seen' belongs to the class scenario"),
+        (([[0, 6]],), "unknown class 6; made has the classes 0 to 5"),
+        (([[0, -1]],), "unknown class -1"),
+        (([["0"]],), "unknown class '0'"),
+        (([[0, 1], [1, 2]],), "class 1 stands in two places"),
+        (([[0, 0]],), "class 0 stands in two places"),
+        (([],), "at least one task"),
+        (([[0], []],), "each task at least one class"),
+        (([[0, 1], [2]], "domain"), "every task needs the same number of classes"),
+    ],
+)
+def test_split_names_wrong_arguments(images, arguments, message):
+    with pytest.raises(ValueError) as error:
+        streams.split(images, *arguments)
+    assert message in str(error.value)
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_a_task_without_images_is_named(images, part):
+    kept = getattr(images, f"y_{part}") != 3
+    fields = {f"{k}_{part}": getattr(images, f"{k}_{part}")[kept] for k in "xy"}
+    with pytest.raises(ValueError, match=rf"task \[3\] has no {part} images in made"):
+        streams.split(replace(images, **fields), [[0], [3]])
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda i: streams.permuted(i, 0), "tasks=0 is not possible"),
+        (lambda i: streams.permuted(i, 2.5), "tasks=2.5 is not possible"),
+        (lambda i: streams.permuted(i, scenario="x"), "unknown scenario 'x'"),
+        (lambda i: streams.rotated(i, ()), "degrees is empty"),
+        (lambda i: streams.rotated(i, outputs="seen"), "outputs='seen' belongs to the class scenario"),
+    ],
+)
+def test_changed_streams_name_wrong_arguments(images, make, message):
+    with pytest.raises(ValueError) as error:
+        make(images)
+    assert message in str(error.value)
