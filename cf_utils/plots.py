@@ -112,27 +112,60 @@ def heatmap(ax, matrix, title, xlabel="", ylabel="", vmin=None, vmax=None, color
     return image
 
 
-def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, quantile=0.995):
+def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None, quantile=0.995):
     """A row of heatmaps for each network, e.g. features or gradients by task, with one colour scale a row.
 
     grid: network -> matrices of one shape. The scale ends at the row's ``quantile``; ``split`` draws a line between two
-    groups of columns. Returns the figure and a table with each matrix's mean and maximum.
+    groups of columns; ``yticks`` maps positions to labels. Returns the figure and a table of means and maxima.
     """
-    columns = len(titles)
-    size = (1.2 + 2.2 * columns, 0.7 + 1.55 * len(grid))
-    fig, axes = plt.subplots(len(grid), columns, figsize=size, sharex=True, sharey=True, squeeze=False)
+    size = (1.2 + 2.2 * len(titles), 0.7 + 1.55 * len(grid))
+    fig, axes = plt.subplots(len(grid), len(titles), figsize=size, sharex=True, sharey=True, squeeze=False)
     rows = []
     for row, (network, matrices) in zip(axes, grid.items(), strict=True):
         top = float(np.quantile(np.stack(matrices), quantile))
         for ax, matrix, title in zip(row, matrices, titles, strict=True):
-            image = heatmap(ax, matrix, title if row is axes[0] else "", vmin=0, vmax=top)
-            rows.append({"network": network, "after": title, "mean": matrix.mean(), "max": matrix.max()})
+            image = heatmap(ax, matrix, title if ax in axes[0] else "", vmin=0, vmax=top)
+            rows.append({"network": network, "panel": title, "mean": matrix.mean(), "max": matrix.max()})
             if split:
                 ax.axvline(split - 0.5, color="white", lw=1)
         row[0].set_ylabel(f"{network}\n{ylabel}")
         fig.colorbar(image, ax=list(row), label=colorbar, extend="max", fraction=0.02, pad=0.01)
+    if yticks:
+        axes[0, 0].set_yticks(list(yticks), list(yticks.values()), fontsize="x-small")
     fig.supxlabel(xlabel, fontsize="medium")
     return fig, pd.DataFrame(rows)
+
+
+def over_tasks(rows, panels, names):
+    """Lines over tasks: a row of panels for each measure.
+
+    rows: axis label -> network -> ``[seeds, tasks]``; panels: lists of networks, one for each column; names: of the
+    tasks. Returns the figure and its table.
+    """
+    size = (5.5 * len(panels), 3.3 * len(rows))
+    fig, axes = plt.subplots(len(rows), len(panels), figsize=size, sharey="row", squeeze=False)
+    tables = []
+    for row, (label, networks) in zip(axes, rows.items(), strict=True):
+        for ax, panel in zip(row, panels, strict=True):
+            drawn = [band(ax, names, networks[network], network, index=i) for i, network in enumerate(panel)]
+            tables.append(pd.concat(drawn).assign(measure=label))
+            ax.set(xlabel="after task", ylim=(-3, 103))
+            end_labels(ax, gap=0.075)
+        row[0].set_ylabel(label)
+    return fig, pd.concat(tables).rename(columns={"x": "after", "label": "network"})
+
+
+def histogram_row(axes, groups, edges, xlabel, ylabel):
+    """Histograms in percent with the median as a line: ``groups`` maps titles to values. Returns the table."""
+    tables = []
+    for ax, (title, values) in zip(axes, groups.items(), strict=True):
+        share = 100 * np.histogram(values, edges)[0] / len(values)
+        ax.stairs(share, edges, fill=True, color=COLORS[0])
+        ax.axvline(np.median(values), color=COLORS[3], lw=1.5)
+        ax.set(title=title, xlabel=xlabel)
+        tables.append(pd.DataFrame({"what": xlabel, "group": title, "from": edges[:-1], "percent": share}))
+    axes[0].set_ylabel(ylabel)
+    return pd.concat(tables)
 
 
 def numbers(ax, matrix, form="{:.1f}", middle=None):

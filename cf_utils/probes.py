@@ -1,25 +1,49 @@
 """What to look at inside trained replicas: sparsity, biases, updates, calibration, the shape of latent clouds."""
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cf_utils.training import accuracy_on
+from cf_utils.training import accuracy_on, predict
 
 
-def sparsity(hidden):
-    """Population sparsity: share of exact zeros among all hidden activations, ``[R]`` in [0, 1].
+def standing(loop):
+    """How the network stands on the validation images of the tasks up to the current one: a dict of ``[R]``.
 
-    hidden: layer name -> ``[R, N, ...]``, as of ``training.predict(..., hidden=True)``.
+    ``output_statistics``, and the accuracy with all outputs ("accuracy") and with those of a label's own task alone
+    ("task-aware"), in [0, 1].
     """
-    zeros = sum((h == 0).flatten(1).sum(1) for h in hidden.values())
-    return zeros / sum(h[0].numel() for h in hidden.values())
+    seen = loop.stream.tasks[: loop.t + 1]
+    x, y = torch.cat([task.x_val for task in seen]), torch.cat([task.y_val for task in seen])
+    if len(y) == 0:
+        raise ValueError("there are no validation images; load the data with validation=1000 or so")
+    logits = predict(loop.model, loop.stream.images, x)
+    own = replace(loop.stream, scenario="task").allowed(0, logits.shape[2], y.device)
+    aware = logits.masked_fill(~own[y], -torch.inf).argmax(2) == y
+    old = [label for task in seen[:-1] for label in task.labels] or list(seen[0].labels)
+    right = {"accuracy": (logits.argmax(2) == y).double().mean(1), "task-aware": aware.double().mean(1)}
+    return output_statistics(logits, y, old) | right
 
 
-def dead_units(hidden):
-    """Share of hidden units that are zero for every sample, ``[R]`` in [0, 1]."""
-    dead = [(h == 0).flatten(2).all(1) for h in hidden.values()]
-    return torch.cat(dead, 1).double().mean(1)
+def activity(model, images, x):
+    """Of the hidden units, for images ``x`` ``[N, C, H, W]`` uint8: a dict of ``[R]``.
+
+    sparsity: population sparsity, the share of exact zeros among all hidden activations. dead: share of units that are
+    zero for every image. feature: mean of the activations that are not zero.
+    """
+    zeros = total = size = 0
+    dead = True
+    for chunk in x.split(500):
+        _, hidden = predict(model, images, chunk, hidden=True)
+        h = torch.cat([layer.flatten(2) for layer in hidden.values()], 2)
+        zeros = zeros + (h == 0).sum((1, 2))
+        total = total + h.sum((1, 2))
+        dead = dead & (h == 0).all(1)
+        size += h[0].numel()
+    feature = total / (size - zeros).clamp(min=1)
+    return {"sparsity": zeros.double() / size, "dead": dead.double().mean(1), "feature": feature}
 
 
 def bias_statistics(model):
@@ -37,18 +61,21 @@ def layers(model):
 
 
 def relative_updates(records):
-    """A callback that appends, at each step, ``{"task", "step", "layer", "update"}``: ||dw|| / ||w||, ``[R]``."""
-    before = {}
+    """A callback that appends, at each step, ``{"task", "step", "layer", "update"}``: ||dw|| / ||w||, a list of R."""
+    before, change = {}, {}
 
     def callback(loop):
         if loop.moment not in ("before_task", "step"):
             return
         for name in layers(loop.model):
             now = loop.model.weights[name].detach().flatten(1)
+            if name not in before:
+                before[name], change[name] = now.clone(), torch.empty_like(now)
             if loop.moment == "step":
-                update = (now - before[name]).norm(dim=1) / before[name].norm(dim=1)
-                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update.cpu()})
-            before[name] = now.clone()
+                torch.sub(now, before[name], out=change[name])
+                update = (change[name].norm(dim=1) / before[name].norm(dim=1)).tolist()
+                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update})
+            before[name].copy_(now)
 
     return callback
 
@@ -73,7 +100,7 @@ def forgetting_curves(records, count, dense=60, sparse=25):
     """A callback that follows accuracy on every task up to the current one while it is trained.
 
     Appends ``{"task", "step", "on", "right"}`` at each of the first ``dense`` steps (step 0 included), then at every
-    ``sparse``-th: right is the share of right answers ``[R]`` on the first ``count`` validation images of task ``on``.
+    ``sparse``-th: right is the share of right answers on the first ``count`` validation images of task ``on``, a list of R.
     """
 
     def callback(loop):
@@ -81,7 +108,7 @@ def forgetting_curves(records, count, dense=60, sparse=25):
             return
         for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
             right = accuracy_on(loop.model, loop.stream.images, task.x_val[:count], task.y_val[:count], loop.allowed)
-            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right.cpu()})
+            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right.tolist()})
 
     return callback
 
@@ -89,7 +116,7 @@ def forgetting_curves(records, count, dense=60, sparse=25):
 def curve(records, key, **where):
     """Steps ``[S]`` and values ``[R, S]`` of ``key`` from records of a callback, those with the fields ``where``."""
     chosen = [r for r in records if all(r[k] == v for k, v in where.items())]
-    return np.array([r["step"] for r in chosen]), torch.stack([r[key] for r in chosen], 1).double().numpy()
+    return np.array([r["step"] for r in chosen]), np.array([r[key] for r in chosen]).T
 
 
 def curves_by_task(records):

@@ -49,6 +49,13 @@ def summary(values):
     return {"mean": _round(mean), "ci95": _round(half), "n": len(values)}
 
 
+def plus_minus(values, form=".1f", unit=""):
+    """One value a seed as text: ``97.1 ± 0.2 %``, mean and half-width of the 95 % interval."""
+    both = summary(values)
+    half = "" if both["ci95"] is None else f" ± {both['ci95']:{form.lstrip('+')}}"
+    return f"{both['mean']:{form}}{half}{unit}"
+
+
 def claim(id, source, statement, theirs, ours, above=None, below=None, within=None, reason=""):
     """One row of the ledger: a claim of a source, held against one value a seed (``ours``, ``[n]``).
 
@@ -200,16 +207,21 @@ def ledger(results):
     return "\n\n".join(parts)
 
 
+def render(text, results):
+    """README's text with index, benchmark, ledger and quoted numbers brought up to date."""
+    bench = ROOT / "figures" / "bench" / "bench.md"
+    text = _between(text, "index", index_table())
+    text = _between(text, "bench", bench.read_text(encoding="utf-8").strip() if bench.exists() else "")
+    return fill(_between(text, "ledger", ledger(results)), results)
+
+
 def main():
     results = committed()
-    readme = ROOT / "README.md"
-    text = _between(readme.read_text(encoding="utf-8"), "index", index_table())
-    text = fill(_between(text, "ledger", ledger(results)), results)
-    with atomic(readme) as path:
-        path.write_text(text, encoding="utf-8")
-    for file in ROOT.glob("notebooks/percent/*.py"):
+    files = {ROOT / "README.md": render}
+    files |= dict.fromkeys(sorted(ROOT.glob("notebooks/percent/*.py")), fill)
+    for file, update in files.items():
         before = file.read_text(encoding="utf-8")
-        after = fill(before, results)
+        after = update(before, results)
         if after != before:
             with atomic(file) as path:
                 path.write_text(after, encoding="utf-8")

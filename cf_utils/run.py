@@ -20,9 +20,9 @@ class UsageError(ValueError):
     """Wrong arguments; the message is one sentence."""
 
 
-def find(numbers, folder=NOTEBOOKS):
+def find(numbers):
     """Paths of the notebooks with these numbers (["01", "2"]); of all if there are none."""
-    known = {path.name[:2]: path for path in sorted(folder.glob("[0-9][0-9]*.ipynb"))}
+    known = {path.name[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
     unknown = [number for number in numbers if number.zfill(2) not in known]
     if unknown:
         raise UsageError(f"no notebook {unknown[0]!r}; there are {', '.join(known)}")

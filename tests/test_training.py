@@ -23,12 +23,14 @@ from cf_utils.training import (
     run_stream,
 )
 
+
 # 26 images a task at 5 a batch: six batches, the last of one image, which is left out.
-CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01)
-
-
+# A bias before batch-norm has no gradient but rounding noise, which adamw magnifies and adam's decay drowns.
 def config(**changes):
-    return TrainConfig(**({"epochs": 2, "batch_size": 5, "lr": 0.01} | changes))
+    return TrainConfig(**({"epochs": 2, "batch_size": 5, "lr": 0.01, "optimizer": "adam"} | changes))
+
+
+CONFIG = config()
 
 
 # --- replicas are as good as separate runs ---
@@ -39,7 +41,7 @@ def config(**changes):
     [
         (None, Finetune(), {"optimizer": "sgd", "momentum": 0.9}),
         (None, Replay(8), {"optimizer": "adagrad", "lr": 0.05}),
-        ("batch", Finetune(), {"optimizer": "adamw"}),
+        ("batch", Finetune(), {"optimizer": "adam"}),
         ("batch", Replay(8), {"optimizer": "adam", "fresh_optimizer": True}),
         ("layer", Finetune(), {"optimizer": "adamw"}),
         ("layer", Replay(8), {"optimizer": "sgd"}),
@@ -121,7 +123,7 @@ def test_stopping_is_counted_by_the_accuracy_of_the_epoch(stream):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_threshold_that_is_never_reached_changes_nothing(stream, optimizer):
     runs = [
-        train(double("batch"), Finetune(), stream, config(optimizer=optimizer, momentum=0.9, stop_at=stop))
+        train(double("layer"), Finetune(), stream, config(optimizer=optimizer, momentum=0.9, stop_at=stop))
         for stop in (None, 1.0)
     ]
     assert_same(state(runs[0].model), state(runs[1].model), 1e-10)
@@ -162,19 +164,27 @@ def plain_loop(build, stream, settings, seed, make_optimizer):
 
 @pytest.mark.parametrize("scenario", ["class", "task"])
 @pytest.mark.parametrize(
-    ("settings", "make"),
+    ("norm", "settings", "make"),
     [
-        ({"optimizer": "sgd", "momentum": 0.9}, lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, weight_decay=0.1)),
-        ({"optimizer": "adam"}, lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.1)),
-        ({"optimizer": "adamw", "fresh_optimizer": True}, lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1)),
-        ({"optimizer": "adagrad"}, lambda p: torch.optim.Adagrad(p, 0.01, weight_decay=0.1)),
+        (
+            "batch",
+            {"optimizer": "sgd", "momentum": 0.9},
+            lambda p: torch.optim.SGD(p, 0.01, momentum=0.9, weight_decay=0.1),
+        ),
+        ("batch", {"optimizer": "adam"}, lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.1)),
+        (
+            "layer",
+            {"optimizer": "adamw", "fresh_optimizer": True},
+            lambda p: torch.optim.AdamW(p, 0.01, weight_decay=0.1),
+        ),
+        (None, {"optimizer": "adagrad"}, lambda p: torch.optim.Adagrad(p, 0.01, weight_decay=0.1)),
     ],
 )
-def test_a_replica_equals_a_plain_loop(images, scenario, settings, make):
+def test_a_replica_equals_a_plain_loop(images, scenario, norm, settings, make):
     stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], scenario)
     settings = config(weight_decay=0.1, **settings)
-    run = train(double("batch"), Finetune(), stream, settings, [7, 8])
-    expected, accuracy = plain_loop(double("batch"), stream, settings, 7, make)
+    run = train(double(norm), Finetune(), stream, settings, [7, 8])
+    expected, accuracy = plain_loop(double(norm), stream, settings, 7, make)
     assert_same({k: v[0] for k, v in state(run.model).items()}, expected, 1e-10)
     assert run.accuracy[0, 1:].tolist() == accuracy
 
@@ -233,8 +243,8 @@ def test_global_generator_and_threads_are_restored(monkeypatch, stream, settings
 def test_threads_come_from_the_environment_first(monkeypatch, stream):
     inside = []
     monkeypatch.setitem(os.environ, "CF_THREADS", "2")
-    watch = at("step", lambda loop: inside.append(torch.get_num_threads()))
-    train(small(), Finetune(), stream, config(threads=1), [0], callbacks=[watch])
+    watch = at("before_task", lambda loop: inside.append(torch.get_num_threads()))
+    train(small(), Finetune(), stream, config(threads=1, epochs=0), [0], callbacks=[watch])
     assert set(inside) == {2}
 
 
@@ -337,7 +347,7 @@ def test_a_callback_divides_and_decays_the_learning_rate(stream, stop_at):
 
 
 class Thaw(Method):
-    """Keeps the first layer frozen on later tasks, but for the epochs from the second on."""
+    """On later tasks the first layer is frozen for two epochs."""
 
     def before_epoch(self, loop):
         for name, weight in loop.model.weights.items():
@@ -348,13 +358,12 @@ class Thaw(Method):
 def test_a_method_freezes_and_thaws_layers(stream, stop_at):
     before, moved = {}, []
 
-    def watch(loop):
-        now = {name: loop.model.weights[name].detach().clone() for name in ("fc1.weight", "fc2.weight")}
-        if loop.moment == "after_epoch":
-            moved.append([not torch.equal(now[name], before[name]) for name in now])
-        before.update(now)
+    def compare(loop):
+        now = state(loop.model)
+        moved.append([not torch.equal(now[name], before[name]) for name in ("fc1.weight", "fc2.weight")])
 
-    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), callbacks=[watch])
+    callbacks = [at("before_epoch", lambda loop: before.update(state(loop.model))), at("after_epoch", compare)]
+    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), callbacks=callbacks)
     assert moved == [[True, True]] * 3 + [[False, True], [False, True], [True, True]] * 2
 
 
@@ -579,10 +588,10 @@ def test_validation_images_must_be_there():
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs CUDA")
-@pytest.mark.parametrize("build", [small("batch"), lambda: lenet5(6, size=12, norm="batch")], ids=["mlp", "lenet5"])
-@pytest.mark.parametrize("stop_at", [None, 0.8])
-def test_cuda_gives_about_the_same(build, stop_at, request):
-    size = 12 if "lenet5" in request.node.name else 6
+@pytest.mark.parametrize(("dtype", "stop_at"), [(torch.float32, None), (torch.float64, 0.8)])
+@pytest.mark.parametrize("size", [6, 12])
+def test_cuda_gives_about_the_same(size, dtype, stop_at):
+    build = small("batch", dtype=dtype) if size == 6 else lambda: lenet5(6, size=12, norm="batch").to(dtype)
     stream = streams.split(make_images(test=40, size=size), [[0, 1], [2, 3], [4, 5]])
     settings = config(epochs=5, stop_at=stop_at)
     cpu, gpu = (run_stream(build, Replay(20), stream, settings, range(4), device=d) for d in ("cpu", "auto"))

@@ -14,7 +14,7 @@ class Replay(Method):
 
     name = "replay"
     dial = "memory"
-    example = {"memory": 100}
+    example = {"memory": 500}
 
     def __init__(self, memory, batch=None):
         self.memory = check_count("memory", memory)

@@ -1,0 +1,304 @@
+import inspect
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import assert_equal_alone, assert_same, double, small, state, train
+from torch.nn import functional as F
+
+from cf_utils import streams
+from cf_utils.methods import METHODS, ActivationL1, Batch, Finetune, Method, Replay
+from cf_utils.methods.base import check_count, check_strength
+from cf_utils.training import TrainConfig, at, predict
+
+CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam")
+HUGE = 1e6
+
+
+def build(cls, **arguments):
+    return cls(**(cls.example | arguments))
+
+
+def cases(chosen):
+    """Methods as parameters, by name."""
+    return [pytest.param(cls, id=cls.name or cls.__name__) for cls in chosen]
+
+
+class Anchor(Method):
+    """Pulls weights back to where the task before left them: what the contract of anchored methods is tried on."""
+
+    dial, anchored, example = "strength", True, {"strength": 1.0}
+
+    def __init__(self, strength):
+        self.strength, self.anchors = check_strength("strength", strength), None
+
+    def penalty(self, loop, batch, logits):
+        if self.anchors is not None:
+            pairs = [(w, self.anchors[name]) for name, w in loop.model.weights.items()]
+            return self.strength * sum((w - a).square().flatten(1).sum(1) for w, a in pairs)
+
+    def after_task(self, loop):
+        self.anchors = {name: w.detach().clone() for name, w in loop.model.weights.items()}
+
+
+ALL = list(METHODS.values())
+DIALLED = [cls for cls in [*ALL, Anchor] if cls.dial]
+PENALISING = [cls for cls in [*ALL, Anchor] if cls.penalty is not Method.penalty and cls.dial]
+
+
+# --- contracts of every method ---
+
+
+@pytest.mark.parametrize("cls", cases(ALL))
+def test_method_says_what_it_does(cls):
+    assert inspect.cleandoc(cls.__dict__.get("__doc__") or "")
+    assert METHODS[cls.name] is cls and cls.extends in {None, *METHODS}
+    assert cls.dial is None or cls.dial in inspect.signature(cls).parameters
+
+
+@pytest.mark.parametrize("norm", [None, "batch"])
+@pytest.mark.parametrize("cls", cases(cls for cls in DIALLED if cls.extends))
+def test_strength_0_is_bitwise_the_method_it_extends(cls, norm, stream):
+    zero = train(small(norm), build(cls, **{cls.dial: 0}), stream, CONFIG)
+    plain = train(small(norm), build(METHODS[cls.extends]), stream, CONFIG)
+    assert_same(state(zero.model), state(plain.model))
+    assert torch.equal(zero.accuracy, plain.accuracy)
+
+
+@pytest.mark.parametrize("cls", cases(cls for cls in [*ALL, Anchor] if cls.extends))
+def test_method_changes_the_result(cls, stream):
+    run = train(small(), build(cls), stream, CONFIG)
+    plain = train(small(), build(METHODS[cls.extends]), stream, CONFIG)
+    for r in range(3):
+        assert any(not torch.equal(w[r], plain.model.weights[name][r]) for name, w in run.model.weights.items())
+
+
+@pytest.mark.parametrize("cls", cases(PENALISING))
+def test_penalty_is_above_zero_after_the_first_task(cls, stream, monkeypatch):
+    found, penalty = [], cls.penalty
+
+    def listen(self, loop, batch, logits):
+        value = penalty(self, loop, batch, logits)
+        if loop.t:
+            found.append(value.detach().clone())
+        return value
+
+    monkeypatch.setattr(cls, "penalty", listen)
+    train(small(), build(cls), stream, CONFIG)
+    assert found[0].shape == (3,)
+    assert (torch.stack(found) >= 0).all() and (torch.stack(found).max(0).values > 0).all()
+
+
+@pytest.mark.parametrize("cls", cases(cls for cls in DIALLED if cls.anchored))
+def test_huge_strength_keeps_the_weights_of_the_first_task(cls, images):
+    stream = streams.split(images, [[0, 1], [2, 3]])
+    settings = TrainConfig(epochs=10, batch_size=5, lr=1e-3, optimizer="adam", weight_decay=0.0)
+
+    def moved(method):
+        first = {}
+        save = at("after_task", lambda loop: first.update(state(loop.model)) if loop.t == 0 else None)
+        run = train(small(), method, stream, settings, callbacks=[save])
+        return torch.cat([(w.detach() - first[name]).flatten() for name, w in run.model.weights.items()])
+
+    held, free = moved(build(cls, **{cls.dial: HUGE})), moved(build(METHODS[cls.extends]))
+    assert held.norm() < 0.2 * free.norm()
+    assert held.abs().max() < 0.01
+
+
+@pytest.mark.parametrize("stop_at", [None, 0.6])
+@pytest.mark.parametrize("cls", cases([*ALL, Anchor]))
+def test_replicas_equal_separate_runs(cls, stop_at, stream):
+    settings = TrainConfig(epochs=4, batch_size=9, lr=0.02, optimizer="adam", stop_at=stop_at)
+    run = train(double("batch"), build(cls), stream, settings)
+    for r, seed in enumerate(run.seeds):
+        assert_equal_alone(run, train(double("batch"), build(cls), stream, settings, [seed]), r)
+
+
+@pytest.mark.parametrize("cls", cases(ALL))
+def test_same_call_gives_the_same_bits(cls, stream):
+    runs = [train(small(dropout=0.2), build(cls), stream, CONFIG) for _ in range(2)]
+    assert_same(state(runs[0].model), state(runs[1].model))
+
+
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
+@pytest.mark.parametrize("cls", cases(ALL))
+def test_method_works_on_tasks_of_growing_size(cls, scenario, images):
+    kept = (images.y_train > 1) | (torch.arange(len(images.y_train)) < 24)
+    fewer = replace(images, x_train=images.x_train[kept], y_train=images.y_train[kept])
+    stream = streams.split(fewer, [[0, 1], [2, 3]], scenario)
+    assert [len(task.y_train) for task in stream.tasks] == [8, 26]
+    assert train(small(), build(cls), stream, CONFIG).accuracy.isfinite().all()
+
+
+@pytest.mark.parametrize("value", [-1, -0.5])
+@pytest.mark.parametrize("cls", cases(DIALLED))
+def test_negative_strength_is_refused(cls, value):
+    with pytest.raises(ValueError, match=rf"{cls.dial}={value} is not possible"):
+        build(cls, **{cls.dial: value})
+
+
+# --- arguments ---
+
+
+@pytest.mark.parametrize("value", [[0.5, -1.0], float("nan"), [[1.0]]])
+def test_impossible_strength_is_refused(value):
+    with pytest.raises(ValueError, match=r"s=.* is not possible; it is 0 or more, one number or one for each replica"):
+        check_strength("s", value)
+
+
+@pytest.mark.parametrize(("value", "least"), [(-1, 0), (0, 1), (1.0, 0), (True, 0), (None, 0)])
+def test_impossible_count_is_refused(value, least):
+    with pytest.raises(ValueError, match=f"n={value} is not possible; it is a whole number, {least} or more"):
+        check_count("n", value, least)
+
+
+# --- activation-l1 ---
+
+
+def test_activation_l1_by_hand():
+    act1 = torch.tensor([[[1.0, 0.0], [2.0, 5.0]], [[0.0, 0.0], [0.0, 4.0]]])  # means 2 and 1
+    act2 = torch.tensor([[[3.0], [0.0]], [[1.0], [2.0]]])  # means 1.5 and 1.5
+    batch = Batch(None, None, 2, {"act1": act1, "act2": act2})
+    assert ActivationL1(2.0).penalty(None, batch, None).tolist() == [7.0, 5.0]
+    assert ActivationL1([1.0, 10.0]).penalty(None, batch, None).tolist() == [3.5, 25.0]
+
+
+def test_activation_l1_is_added_to_each_replicas_loss(stream):
+    settings = TrainConfig(epochs=1, batch_size=26, lr=0.0, weight_decay=0.0)
+    run = train(double(), ActivationL1([0.0, 0.5, 4.0]), stream, settings)
+    logits, hidden = predict(run.model, stream.images, stream.tasks[0].x_train, hidden=True)
+    for r, strength in enumerate([0.0, 0.5, 4.0]):
+        expected = F.cross_entropy(logits[r], stream.tasks[0].y_train)
+        expected += strength * (hidden["act1"][r].mean() + hidden["act2"][r].mean())
+        assert float(run.history[0]["loss"][r]) == pytest.approx(float(expected))
+
+
+def test_each_replica_has_the_strength_of_its_own(stream):
+    strengths = [0.0, 0.3, 3.0]
+    run = train(double(), ActivationL1(strengths), stream, CONFIG)
+    for r, strength in enumerate(strengths):
+        assert_equal_alone(run, train(double(), ActivationL1(strength), stream, CONFIG, [r]), r)
+
+
+def test_activation_l1_makes_activations_smaller(stream):
+    settings = TrainConfig(epochs=10, batch_size=5, lr=0.01)
+    runs = [train(small(), ActivationL1(s), stream, settings) for s in (0.0, 1.0)]
+    plain, sparse = (predict(run.model, stream.images, stream.tasks[2].x_test, hidden=True)[1] for run in runs)
+    assert all(sparse[name].mean() < 0.5 * plain[name].mean() for name in plain)
+
+
+# --- replay ---
+
+
+class Spy(Method):
+    """Keeps every batch that reaches it."""
+
+    def __init__(self, batches):
+        self.batches = batches
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def augment(self, loop, batch):
+        self.batches.append((loop.t, batch))
+        return batch
+
+
+def spied(method, stream, settings=CONFIG, **options):
+    batches = []
+    run = train(small(), [method, Spy(batches)], stream, settings, **options)
+    return run, batches
+
+
+@pytest.mark.parametrize(
+    ("memory", "sizes"),
+    [(10, [[10], [5, 5], [3, 3, 3]]), (100, [[26], [26, 26], [26, 26, 26]]), (2, [[2], [1, 1], []]), (0, [[], [], []])],
+)
+def test_memory_is_shared_evenly_by_the_tasks_seen(stream, memory, sizes):
+    found = []
+    watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
+    train(small(), Replay(memory), stream, CONFIG, callbacks=[watch])
+    assert found == sizes
+
+
+def pictures(x):
+    return {picture.numpy().tobytes() for picture in x}
+
+
+def test_memory_holds_different_images_of_its_tasks(stream):
+    stored = train(small(), Replay(30), stream, CONFIG).methods[0].stored
+    for task, (x, y) in zip(stream.tasks, stored, strict=True):
+        assert all(len(pictures(mine)) == 10 for mine in x)
+        for c in task.labels:
+            assert pictures(x[y == c]) <= pictures(task.x_train[task.y_train == c])
+        assert not torch.equal(x[0], x[1])
+
+
+@pytest.mark.parametrize("old", [3, None])
+def test_batch_is_new_samples_then_old_ones(stream, old):
+    _, batches = spied(Replay(10, batch=old), stream)
+    assert [t for t, _ in batches] == [0] * 10 + [1] * 10 + [2] * 10
+    for t, batch in batches:
+        labels = set(stream.tasks[t].labels)
+        assert batch.new == 5 and batch.y.shape == (3, 5 + (old or 5) * (t > 0))
+        assert set(batch.y[:, :5].flatten().tolist()) <= labels
+        assert set(batch.y[:, 5:].flatten().tolist()) <= set(range(2 * t))
+
+
+def test_old_samples_come_from_the_memory_of_the_replica(stream):
+    memory = {}
+
+    def look(loop):
+        memory[loop.t] = [pictures(x) for x in loop.methods[0].stored[0][0]]
+
+    _, batches = spied(Replay(10), stream, callbacks=[at("after_task", look)])
+    drawn = [set().union(*(pictures(b.x[r, b.new :]) for t, b in batches if t == 1)) for r in range(3)]
+    assert drawn == memory[0]  # in 50 draws of 10 all of them turn up
+    assert memory[0][0] != memory[0][1]
+
+
+def test_draws_differ_between_replicas_and_epochs(stream):
+    _, batches = spied(Replay(10), stream)
+    drawn = [batch.x[r, batch.new :] for t, batch in batches[10:20:5] for r in range(3)]
+    assert not any(torch.equal(a, b) for i, a in enumerate(drawn) for b in drawn[:i])
+
+
+def test_loss_and_accuracy_of_a_batch_with_old_samples(stream):
+    settings = TrainConfig(epochs=1, batch_size=26, lr=0.0, weight_decay=0.0)
+    run, batches = spied(Replay(10), stream, settings)
+    logits = run.model(stream.images.scale(batches[1][1].x))
+    loss = [F.cross_entropy(a, b) for a, b in zip(logits, batches[1][1].y, strict=True)]
+    assert run.history[1]["loss"].tolist() == pytest.approx([float(value.detach()) for value in loss])
+    hits = (logits.argmax(2) == batches[1][1].y)[:, :26].double().mean(1)
+    assert run.history[1]["accuracy"].tolist() == pytest.approx(hits.tolist())
+
+
+def test_replay_forgets_less(stream):
+    settings = TrainConfig(epochs=8, batch_size=5, lr=0.01)
+    plain, replayed = (train(small(), method, stream, settings) for method in (Finetune(), Replay(60)))
+    assert (replayed.accuracy[:, -1, 0] > plain.accuracy[:, -1, 0] + 0.3).all()
+
+
+def test_a_memory_smaller_than_the_number_of_tasks_still_trains(stream):
+    run = train(small(), Replay(1), stream, CONFIG)
+    assert run.methods[0].stored == [] and run.accuracy.isfinite().all()
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_replay_joins_the_passes_of_other_methods(stream, order):
+    class Twice(Method):
+        def before_epoch(self, loop):
+            x, y = (torch.cat([value, value]) for value in (loop.task.x_train, loop.task.y_train))
+            loop.train_epoch(x, y, purpose="twice")
+
+    run = train(small(), [Replay(10), Twice()][::order], stream, CONFIG)
+    assert run.accuracy.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [((1.5,), "memory=1.5"), ((-1,), "memory=-1"), ((10, 0), "batch=0"), ((10, 1.5), "batch=1.5")],
+)
+def test_replay_names_wrong_arguments(arguments, message):
+    with pytest.raises(ValueError, match=f"{message} is not possible"):
+        Replay(*arguments)

@@ -1,0 +1,101 @@
+"""Every notebook is executed at quick settings, and what is committed belongs together."""
+
+import json
+import re
+
+import jupytext
+import nbformat
+import pytest
+
+from cf_utils import results, run
+
+NOTEBOOKS = run.find([])
+COMMITTED = results.committed()
+
+
+def numbers_of(folder):
+    content = json.loads((folder / "results.json").read_text(encoding="utf-8"))
+    means = {k: v["mean"] if isinstance(v, dict) else v for k, v in content["numbers"].items()}
+    return content, means
+
+
+def check_01(n):
+    assert n["test accuracy/plain, joint"] > 0.85
+    assert n["test accuracy/plain"] < 0.25, "sequential training forgets all but the last task"
+    assert n["test accuracy/replay"] > 0.5, "replay does not"
+    assert 5 < n["half-life/plain"] < 40
+    assert n["old/batch-norm"] > n["old/plain"]
+    assert n["task-aware/plain"] > 0.55, "the hidden layers still tell old digits apart"
+
+
+def check_02(n):
+    assert n["growth/plain"] > 0.2
+    assert abs(n["growth/batch-norm"]) < 0.1
+    assert n["undone/weights put back"] > 0.9
+    assert abs(n["undone/biases put back"]) < 0.1
+    assert n["sparsity task 1/joint, λ = 1"] > n["sparsity task 1/joint, λ = 0"] + 0.3
+    assert n["dead task 5/plain"] > 0.2 and n["dead task 5/batch-norm"] < 0.05
+
+
+CHECKS = {"01": check_01, "02": check_02}
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
+    code = run.main([path.name[:2], "--settings", "quick", "--out", str(tmp_path), "--jobs", "1"])
+    assert code == 0, capfd.readouterr().out
+    content, numbers = numbers_of(tmp_path / path.stem)
+    assert content["dataset"] == "mnist-5k"
+    assert len(content["claims"]) >= 25
+    for figure in (tmp_path / path.stem).glob("*.png"):
+        assert figure.with_suffix(".csv").stat().st_size > 0
+    CHECKS[path.name[:2]](numbers)
+
+
+def test_same_command_twice_gives_the_same_results(tmp_path):
+    files = []
+    for name in ("first", "second"):
+        options = ["--set", "seeds=1", "--set", "epochs=1", "--out", str(tmp_path / name), "--jobs", "1"]
+        assert run.main(["02", *options]) == 0
+        files.append((tmp_path / name / "02_sparsity_and_bias" / "results.json").read_bytes())
+    assert files[0] == files[1]
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
+class TestCommitted:
+    def test_outputs_belong_to_the_code(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        assert notebook.metadata["cf"]["code"] == run.code_hash(notebook)
+        assert notebook.metadata["cf"]["settings"] == "full"
+        code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+        assert all(cell.execution_count for cell in code)
+        kinds = [output.output_type for cell in code for output in cell.outputs]
+        streams = [output.get("name") for cell in code for output in cell.outputs]
+        assert "error" not in kinds and "stderr" not in streams
+
+    def test_pair_says_the_same(self, path):
+        notebook = nbformat.read(path, as_version=4)
+        twin = jupytext.read(path.parent / "percent" / f"{path.stem}.py")
+        cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        assert [c.source for c in cells] == [c.source for c in twin.cells]
+
+    def test_results_are_of_ten_seeds_on_mnist(self, path):
+        content = COMMITTED[path.name[:2]]
+        assert content["dataset"] == "mnist" and len(content["seeds"]) == 10
+        assert all(claim["n"] == 10 for claim in content["claims"])
+
+    def test_prose_quotes_its_results(self, path):
+        text = (path.parent / "percent" / f"{path.stem}.py").read_text(encoding="utf-8")
+        assert len(results.QUOTE.findall(text)) >= 5
+        assert results.fill(text, COMMITTED) == text
+
+    def test_reads_from_question_to_takeaways(self, path):
+        cells = nbformat.read(path, as_version=4).cells
+        assert re.match(r"# \d\d · ", cells[0].source) and "TODO" not in cells[0].source
+        assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
+        assert "## Takeaways" in cells[-1].source
+
+
+def test_readme_is_up_to_date():
+    text = (results.ROOT / "README.md").read_text(encoding="utf-8")
+    assert results.render(text, COMMITTED) == text
