@@ -1,7 +1,7 @@
 """Trains one seed with Avalanche; a process of its own, in the environment of requirements-bench.txt.
 
 bench.py starts it with the path of a file of tensors and then writes one JSON object a line to its standard input:
-benchmark ("tensors" or "SplitMNIST"), method ("finetune" or "replay"), memory, batch_size, lr, seed, threads.
+benchmark ("tensors" or "SplitMNIST"), method ("finetune" or "replay"), memory, batch_size, lr, epochs, seed, threads.
 Each is answered by one JSON line: seconds of training alone, and accuracy on the last task's training images.
 
 tensors: an AvalancheDataset of ready float32 tensors for each task, without transforms: the kindest to Avalanche.
@@ -60,7 +60,7 @@ def strategy(request):
         optimizer=torch.optim.Adam(network.parameters(), lr=request["lr"]),
         criterion=nn.CrossEntropyLoss(),
         train_mb_size=request["batch_size"],
-        train_epochs=1,
+        train_epochs=request["epochs"],
         evaluator=None,
         **extra,
     )

@@ -100,7 +100,7 @@ def forgetting_curves(records, count, dense=60, sparse=25):
     """A callback that follows accuracy on every task up to the current one while it is trained.
 
     Appends ``{"task", "step", "on", "right"}`` at each of the first ``dense`` steps (step 0 included), then at every
-    ``sparse``-th: right is the share of right answers on the first ``count`` validation images of task ``on``, a list of R.
+    ``sparse``-th; right: share of right answers, a list of R, on the first ``count`` validation images of task ``on``.
     """
 
     def callback(loop):
