@@ -176,11 +176,11 @@ def numbers(ax, matrix, form="{:.1f}", middle=None):
         ax.text(j, i, form.format(matrix[i, j]), ha="center", va="center", color=color, fontsize="small")
 
 
-def forgetting_grid(networks, names):
-    """Accuracy on each task while later ones are trained: a row of panels for each network.
+def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 103)):
+    """Accuracy (or loss) on each task while later ones are trained: a row of panels for each network.
 
-    networks: name -> for each task trained a dict, task tested -> (steps ``[S]``, accuracy ``[seeds, S]`` in [0, 1]);
-    names: of the tasks. The first task, which has none before it, is left out. Returns the figure and its table.
+    networks: name -> for each task trained a dict, task tested -> (steps ``[S]``, values ``[seeds, S]``, drawn times
+    ``scale``); names: of the tasks. The first task, which has none before it, is left out. Returns figure and table.
     """
     tasks = len(names)
     size = (2.2 + 2.2 * (tasks - 1), 0.9 + 2.05 * len(networks))
@@ -188,17 +188,17 @@ def forgetting_grid(networks, names):
     tables = []
     for row, (network, trained) in zip(axes, networks.items(), strict=True):
         for t, ax in enumerate(row, start=1):
-            for j, (steps, right) in trained[t].items():
+            for j, (steps, values) in trained[t].items():
                 dash = {"ls": "--"} if j == t else {}
-                drawn = band(ax, steps + 1, 100 * right, names[j], index=j, marker=False, **dash)
+                drawn = band(ax, steps + 1, scale * values, names[j], index=j, marker=False, **dash)
                 tables.append(drawn.assign(network=network, training=names[t]))
-            ax.set(xscale="log", ylim=(-3, 103), title=f"{network}, training {names[t]}")
-        row[0].set_ylabel("accuracy (%)")
+            ax.set(xscale="log", ylim=ylim, title=f"{network}, training {names[t]}")
+        row[0].set_ylabel(label)
     fig.supxlabel("step + 1", fontsize="medium")
     handles = [plt.Line2D([], [], color=COLORS[j], label=name) for j, name in enumerate(names)]
     handles.append(plt.Line2D([], [], color="0.3", ls="--", label="the task being trained"))
-    fig.legend(handles=handles, loc="outside upper center", ncols=tasks + 1, title="accuracy on")
-    return fig, pd.concat(tables).rename(columns={"x": "step + 1", "label": "tested on"})
+    fig.legend(handles=handles, loc="outside upper center", ncols=tasks + 1, title=f"{label.split(' (')[0]} on")
+    return fig, pd.concat(tables).rename(columns={"x": "step + 1", "label": "tested on"}).assign(measure=label)
 
 
 def update_grid(sizes, moved, layers, names):

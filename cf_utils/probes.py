@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from cf_utils.training import accuracy_on, predict
+from cf_utils.training import mask_logits, predict
 
 
 def standing(loop):
@@ -97,18 +97,23 @@ def displacements(records):
 
 
 def forgetting_curves(records, count, dense=60, sparse=25):
-    """A callback that follows accuracy on every task up to the current one while it is trained.
+    """A callback that follows every task up to the current one while that is trained.
 
-    Appends ``{"task", "step", "on", "right"}`` at each of the first ``dense`` steps (step 0 included), then at every
-    ``sparse``-th; right: share of right answers, a list of R, on the first ``count`` validation images of task ``on``.
+    Appends ``{"task", "step", "on", "right", "loss"}`` at each of the first ``dense`` steps (step 0 included), then at
+    every ``sparse``-th: share of right answers and mean cross-entropy (nats) on the first ``count`` validation images
+    of task ``on``, a list of R each.
     """
 
     def callback(loop):
         if loop.moment not in ("before_task", "step") or (loop.step > dense and loop.step % sparse):
             return
         for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
-            right = accuracy_on(loop.model, loop.stream.images, task.x_val[:count], task.y_val[:count], loop.allowed)
-            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right.tolist()})
+            x, y = task.x_val[:count], task.y_val[:count]
+            logits = predict(loop.model, loop.stream.images, x)
+            logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
+            values = {"right": (logits.argmax(2) == y).double().mean(1), "loss": _nll(logits.log_softmax(2), y)}
+            record = {"task": loop.t, "step": loop.step, "on": j}
+            records.append(record | {key: value.tolist() for key, value in values.items()})
 
     return callback
 
@@ -119,11 +124,11 @@ def curve(records, key, **where):
     return np.array([r["step"] for r in chosen]), np.array([r[key] for r in chosen]).T
 
 
-def curves_by_task(records):
+def curves_by_task(records, key="right"):
     """Records of ``forgetting_curves`` as ``plots.forgetting_grid`` takes them: [task trained][task tested]."""
     pairs = sorted({(r["task"], r["on"]) for r in records})
     tasks = range(1 + max(t for t, _ in pairs))
-    return [{j: curve(records, "right", task=t, on=j) for i, j in pairs if i == t} for t in tasks]
+    return [{j: curve(records, key, task=t, on=j) for i, j in pairs if i == t} for t in tasks]
 
 
 def first_step_below(records, level=0.5):

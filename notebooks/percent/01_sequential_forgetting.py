@@ -138,7 +138,13 @@ results.save_figure(
 
 # %%
 fig, table = plots.forgetting_grid({name: probes.curves_by_task(curves[name]) for name in curves}, names)
-results.save_figure(fig, folder, "curves", table, f"{caption}. {curve_images} held-out digits a task; 95 % bands.")
+note = f"{caption}. {curve_images} held-out digits a task; 95 % bands."
+results.save_figure(fig, folder, "curves", table, note)
+
+# %%
+losses = {name: probes.curves_by_task(curves[name], "loss") for name in curves}
+fig, table = plots.forgetting_grid(losses, names, "loss (nats)", 1, (0, 12))
+results.save_figure(fig, folder, "loss_curves", table, note)
 
 # %%
 half = {name: probes.first_step_below(curves[name]) for name in curves}
