@@ -13,6 +13,16 @@ from torch.func import functional_call, stack_module_state, vmap
 NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
+class Linear(nn.Linear):
+    """nn.Linear for a batch ``[B, inputs]``, with the weight as left factor.
+
+    Under vmap the weight's gradient then comes out in the weight's own layout, without a transposing copy.
+    """
+
+    def forward(self, x):
+        return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t()).t()
+
+
 def mlp(sizes=(784, 120, 84, 10), norm=None, dropout=0.0):
     """A multilayer perceptron: flatten, then linear, norm, ReLU, dropout for each hidden layer, then linear.
 
@@ -56,13 +66,13 @@ def _dense(sizes, norm, dropout, first):
         raise ValueError(f"dropout={dropout} is not a share; it lies in [0, 1)")
     layers = OrderedDict()
     for i, (inputs, units) in enumerate(pairwise(sizes[:-1]), start=first):
-        layers[f"fc{i}"] = nn.Linear(inputs, units)
+        layers[f"fc{i}"] = Linear(inputs, units)
         if norm:
             layers[f"norm{i}"] = NORMS[norm](units)
         layers[f"act{i}"] = nn.ReLU()
         if dropout:
             layers[f"drop{i}"] = nn.Dropout(dropout)
-    layers[f"fc{first + len(sizes) - 2}"] = nn.Linear(*sizes[-2:])
+    layers[f"fc{first + len(sizes) - 2}"] = Linear(*sizes[-2:])
     return layers
 
 
@@ -78,11 +88,11 @@ class Replicas(nn.Module):
 
     def __init__(self, build, seeds):
         super().__init__()
+        if isinstance(seeds, int) or not len(seeds):
+            raise ValueError(f"seeds={seeds!r} is not possible; give one seed for each replica, e.g. range(10)")
         self.seeds = [int(seed) for seed in seeds]
-        if not self.seeds:
-            raise ValueError("seeds is empty; give one seed for each replica, e.g. range(10)")
         networks = []
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
             for seed in self.seeds:
                 torch.manual_seed(seed)
                 networks.append(build())

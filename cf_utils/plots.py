@@ -130,6 +130,7 @@ def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None,
                 ax.axvline(split - 0.5, color="white", lw=1)
         row[0].set_ylabel(f"{network}\n{ylabel}")
         fig.colorbar(image, ax=list(row), label=colorbar, extend="max", fraction=0.02, pad=0.01)
+    axes[0, 0].yaxis.set_major_locator(plt.MaxNLocator(4, integer=True))
     if yticks:
         axes[0, 0].set_yticks(list(yticks), list(yticks.values()), fontsize="x-small")
     fig.supxlabel(xlabel, fontsize="medium")

@@ -7,6 +7,7 @@ class   the task is unknown: all outputs count, or those of the classes seen so 
 """
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 
 import torch
 
@@ -82,9 +83,11 @@ def split(images, classes, scenario="class", outputs="all"):
     Raises ValueError for an unknown scenario or class, a class in two tasks, or a task without images.
     """
     _check_scenario(scenario, outputs)
+    if not all(isinstance(group, list | tuple | range) for group in classes):
+        raise ValueError(f"classes={classes!r} is no list of groups; give e.g. [[1, 2], [3, 4]]")
     groups = [tuple(group) for group in classes]
     flat = [c for group in groups for c in group]
-    unknown = [c for c in flat if not (isinstance(c, int) and 0 <= c < len(images.classes))]
+    unknown = [c for c in flat if not (isinstance(c, Integral) and 0 <= c < len(images.classes))]
     if not groups or not all(groups):
         raise ValueError("a stream needs at least one task, and each task at least one class")
     if unknown:
@@ -94,6 +97,7 @@ def split(images, classes, scenario="class", outputs="all"):
         raise ValueError(f"class {twice} stands in two places; tasks of a split stream are disjoint")
     if scenario == "domain" and len({len(group) for group in groups}) > 1:
         raise ValueError("in the domain scenario every task needs the same number of classes")
+    groups = [tuple(int(c) for c in group) for group in groups]
     tasks = []
     for group in groups:
         table = torch.full((len(images.classes),), -1)

@@ -10,6 +10,7 @@ import torch
 from torch.nn import functional as F
 
 from cf_utils.methods import Batch, Method
+from cf_utils.methods.base import take
 from cf_utils.models import Replicas, evaluating
 from cf_utils.randomness import generator
 
@@ -51,8 +52,9 @@ class TrainConfig:
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
                 raise ValueError(f"{name}={value!r} is not possible; it is a whole number, {least} or more")
         for name in ("lr", "weight_decay", "momentum"):
-            if not 0 <= getattr(self, name) < float("inf"):
-                raise ValueError(f"{name}={getattr(self, name)} is not possible; it is a finite number, 0 or more")
+            value = getattr(self, name)
+            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
+                raise ValueError(f"{name}={value!r} is not possible; it is a finite number, 0 or more")
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}")
         if self.stop_at is not None and not 0 < self.stop_at <= 1:
@@ -149,14 +151,15 @@ class Loop:
         orders = [torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t)) for s in seeds]
         self.steps = self.count_steps(n)
         batches = torch.stack(orders).to(self.device).split(batch_size, 1)[: self.steps]
-        row = torch.arange(len(seeds), device=self.device).unsqueeze(1)
+        if y.ndim == 2:  # each replica's own samples, laid end to end
+            batches = [index + n * torch.arange(len(seeds), device=self.device).unsqueeze(1) for index in batches]
+            x, y = x.flatten(0, 1), y.flatten()
         loss = correct = count = 0
         for self.epoch_step, index in enumerate(batches):
-            at = index if y.ndim == 1 else (row, index)
-            batch = Batch(x[at], y[at], index.shape[1])
+            batch = Batch(take(x, index), take(y, index), index.shape[1])
             logits = self.train_step(batch)
             loss = loss + self.loss * batch.new
-            correct = correct + (logits[:, : batch.new].argmax(2) == batch.y[:, : batch.new]).sum(1)
+            correct = correct + (logits[:, : batch.new].max(2).indices == batch.y[:, : batch.new]).sum(1)
             count += batch.new
             self.moment = "step"
             for callback in self.callbacks:
@@ -171,7 +174,7 @@ class Loop:
         out = self.model(self.scaled(batch.x), hidden=any(method.uses_hidden for method in self.methods))
         logits, batch.hidden = out if isinstance(out, tuple) else (out, None)
         logits = mask_logits(logits, batch.y, self.allowed)
-        loss = F.cross_entropy(logits.flatten(0, 1), batch.y.flatten(), reduction="none").view(len(logits), -1).mean(1)
+        loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
         for method in self.methods:
             penalty = method.penalty(self, batch, logits)
             loss = loss if penalty is None else loss + penalty
@@ -224,6 +227,10 @@ def run_stream(build, method, stream, config=None, seeds=range(10), device="auto
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
     if not all(isinstance(m, Method) for m in methods):
         raise ValueError(f"{method!r} is no method; give e.g. methods.Finetune() or a list of methods")
+    for m in methods:
+        strength = getattr(m, m.dial or "", None)
+        if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != len(model):
+            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {len(model)} replicas")
     loop = Loop(model.to(device), methods, stream.to(device), config, tuple(callbacks), device)
     with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(generator(loop.seeds, "dropout").initial_seed() % 2**63)
@@ -264,7 +271,8 @@ def train_task(loop, diverged, epochs):
         epochs[:, loop.t] += trained
         loss, accuracy = (torch.where(trained, value.cpu().double(), torch.nan) for value in (loss, accuracy))
         loop.history.append({"task": loop.t, "epoch": loop.epoch, "loss": loss, "accuracy": accuracy})
-        failed = trained & ~loss.isfinite()
+        finite = torch.stack([w.detach().isfinite().flatten(1).all(1) for w in loop.model.parameters()]).all(0).cpu()
+        failed = trained & ~(loss.isfinite() & finite)
         if failed.any() and not config.allow_divergence:
             seed = loop.seeds[int(failed.nonzero()[0])]
             raise Diverged(
@@ -272,6 +280,7 @@ def train_task(loop, diverged, epochs):
                 "lower lr or the method's strength, or set allow_divergence=True to record NaN for it"
             )
         diverged |= failed
+        loop.active &= ~failed.to(loop.device)
         if config.stop_at is not None:
             loop.active &= ~(accuracy > config.stop_at).to(loop.device)
         loop.tell("after_epoch")
@@ -379,7 +388,10 @@ def _device(name):
 @contextmanager
 def _threads(count):
     before = torch.get_num_threads()
-    torch.set_num_threads(int(os.environ.get("CF_THREADS", count)))
+    wanted = os.environ.get("CF_THREADS", str(count))
+    if not wanted.isdecimal() or int(wanted) < 1:
+        raise ValueError(f"CF_THREADS={wanted!r} is not possible; it is a whole number, 1 or more")
+    torch.set_num_threads(int(wanted))
     try:
         yield
     finally:

@@ -180,7 +180,7 @@ def test_lenet5_takes_square_images_of_12_pixels_or_more(size):
         (lambda: mlp(dropout=1.0), "dropout=1.0 is not a share"),
         (lambda: mlp(dropout=-0.1), "dropout=-0.1 is not a share"),
         (lambda: lenet5(size=11), "size=11 is too small for lenet5"),
-        (lambda: Replicas(mlp, []), "seeds is empty"),
+        (lambda: Replicas(mlp, []), "seeds=[] is not possible; give one seed"),
         (lambda: Replicas(mlp, [0])(torch.zeros(2, 1, 784)), "first dimension is 2, but there are 1 replicas"),
     ],
 )

@@ -546,6 +546,7 @@ def test_a_run_in_which_all_replicas_diverge_ends(stream):
         ({"weight_decay": float("inf")}, "weight_decay=inf is not possible"),
         ({"momentum": -1}, "momentum=-1 is not possible"),
         ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop'; known are sgd, adam, adamw, adagrad"),
+        ({"lr": "a"}, "lr='a' is not possible; it is a finite number"),
         ({"stop_at": 0}, "stop_at=0 is not an accuracy; it lies in (0, 1]"),
         ({"stop_at": 1.01}, "stop_at=1.01 is not an accuracy"),
     ],
@@ -567,7 +568,9 @@ def test_config_names_wrong_settings(settings, message):
         ({"method": "finetune"}, "'finetune' is no method; give e.g. methods.Finetune()"),
         ({"method": Finetune}, "is no method"),
         ({"method": [Finetune(), None]}, "is no method"),
-        ({"seeds": []}, "seeds is empty"),
+        ({"seeds": []}, "seeds=[] is not possible; give one seed"),
+        ({"seeds": 3}, "seeds=3 is not possible; give one seed"),
+        ({"method": ActivationL1([0.0, 1.0])}, "strength has 2 entries, but there are 1 replicas"),
     ],
 )
 def test_run_stream_names_wrong_arguments(stream, change, message):

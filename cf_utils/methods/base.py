@@ -69,6 +69,11 @@ class Method:
         """After the last step of a task: consolidate, store."""
 
 
+def take(x, index):
+    """``x[index]`` along the first dimension: entries ``[R, B, ...]`` at ``index`` ``[R, B]``; faster on a CPU."""
+    return x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:])
+
+
 def check_strength(name, strength):
     """Return ``strength`` (a number, or one for each replica) as a float tensor; ValueError if below 0 or NaN."""
     tensor = torch.as_tensor(strength, dtype=torch.float32)

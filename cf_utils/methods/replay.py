@@ -1,6 +1,6 @@
 import torch
 
-from cf_utils.methods.base import Method, check_count
+from cf_utils.methods.base import Method, check_count, take
 from cf_utils.randomness import generator
 
 
@@ -26,21 +26,22 @@ class Replay(Method):
         """Draw the epoch's old samples at once: index ``[R, steps, batch]`` into the memory."""
         self.x = self.y = None
         if self.stored:
-            self.x, self.y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+            x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+            self.x, self.y = x.flatten(0, 1), y.flatten()  # replica by replica
             shape = (loop.steps, self.batch or loop.config.batch_size)
             purpose = f"replay {loop.epoch}"
             draws = [
-                torch.randint(self.x.shape[1], shape, generator=generator(seed, purpose, loop.t)) for seed in loop.seeds
+                torch.randint(y.shape[1], shape, generator=generator(seed, purpose, loop.t)) for seed in loop.seeds
             ]
-            self.draws = torch.stack(draws).to(loop.device)
+            start = y.shape[1] * torch.arange(len(y)).view(-1, 1, 1)
+            self.draws = (torch.stack(draws) + start).to(loop.device)
 
     def augment(self, loop, batch):
         if self.x is None:
             return batch
         index = self.draws[:, loop.epoch_step % self.draws.shape[1]]  # another method's pass may be longer
-        row = torch.arange(len(index), device=index.device).unsqueeze(1)
-        batch.x = torch.cat([batch.x, self.x[row, index]], 1)
-        batch.y = torch.cat([batch.y, self.y[row, index]], 1)
+        batch.x = torch.cat([batch.x, take(self.x, index)], 1)
+        batch.y = torch.cat([batch.y, take(self.y, index)], 1)
         return batch
 
     def after_task(self, loop):
