@@ -49,6 +49,7 @@ EPOCHS = {"mnist": 1, "mnist-5k": 5}
 METHODS = {"finetune": Finetune, "replay": lambda: Replay(MEMORY)}
 REPLICAS, TASKS, GPU_REPLICAS = (1, 2, 5, 10, 20, 50), 10, (1, 10, 100, 1000)
 TEN, ONE, HAND, FUSED = "cf_utils, ten replicas", "cf_utils, one replica", "hand-written", "hand-written, fused Adam"
+SCALING, QUICK_SCALING = (10_000, 2000), (1000, 500)  # images in all, and images a task
 MEMORY_BAR = 1.5e9
 LEARNED = 0.9
 
@@ -245,14 +246,14 @@ def sample(images, count):
     )
 
 
-def scaling(images, repeats, quick):
-    """Rows of study, method, count, turn and seconds.
+def scaling(images, sizes, repeats):
+    """Rows of study, method, count, turn and seconds, one epoch a task.
 
-    replicas: training ``count`` replicas on the five tasks of 10,000 images (quick: 1,000).
-    task: training ten replicas on task number ``count`` of ten permuted tasks of 2,000 images each (quick: 500).
+    replicas: training ``count`` replicas on the five tasks of ``sizes[0]`` images.
+    task: training ten replicas on task number ``count`` of ten permuted tasks of ``sizes[1]`` images each.
     """
-    split = streams.split(sample(images, 1000 if quick else 10_000), CLASSES)
-    permuted = streams.permuted(sample(images, 500 if quick else 2000), TASKS)
+    split = streams.split(sample(images, sizes[0]), CLASSES)
+    permuted = streams.permuted(sample(images, sizes[1]), TASKS)
     rows = []
     for turn in range(repeats + 1):
         for method in METHODS:
@@ -282,44 +283,43 @@ def exponents(table):
     return found
 
 
-def draw(table, images, quick):
+def draw(result):
     """scaling.png as bytes."""
-    colors = dict(zip(METHODS, seaborn.color_palette("colorblind"), strict=False))
-    figure, axes = plt.subplots(1, 2, figsize=(9, 4))
-    for (study, method), rows in table.groupby(["study", "method"], sort=False):
-        axis = axes[int(study == "task")]
-        turns = rows.pivot(index="turn", columns="count", values="seconds")
-        mean, half = metrics.interval(turns.to_numpy())
-        style = {"color": colors[method], "marker": "o", "markersize": 4, "capsize": 3}
-        axis.errorbar(turns.columns, mean, half, **style)
-        axis.annotate(
-            method, (turns.columns[-1], mean[-1]), (8, 0), None, "offset points", va="center", color=colors[method]
-        )
-    axes[0].set(
-        xscale="log", yscale="log", xlabel="replicas trained at once", ylabel="training time of all replicas (s)"
-    )
-    axes[0].set_xticks(REPLICAS, REPLICAS)
-    axes[0].minorticks_off()
-    axes[0].set_xlim(0.85, REPLICAS[-1] * 2.6)
-    axes[1].set(xlabel="number of the task in the stream", ylabel="training time of ten replicas (s)")
-    axes[1].set_xticks(range(1, TASKS + 1))
-    axes[1].set_xlim(0.5, TASKS + 2.3)
-    axes[1].set_ylim(0)
-    axes[0].set_title("Time against replicas: five split tasks")
-    axes[1].set_title("Time of each of ten permuted tasks")
-    seaborn.despine(figure)
-    split, permuted = (1000, 500) if quick else (10_000, 2000)
-    turns = table.turn.nunique()
+    table, s = pd.DataFrame(result["scaling"]), result["settings"]
+    figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
+    left.set_title("Five split tasks")
+    left.set(xscale="log", yscale="log", xlabel="replicas trained at once", ylabel="training time of all replicas (s)")
+    lines(left, table[table.study == "replicas"])
+    left.set_xticks(REPLICAS, REPLICAS)
+    left.minorticks_off()
+    left.set_xlim(0.85, REPLICAS[-1] * 2.8)
+    right.set_title("Each of ten permuted tasks")
+    right.set(xlabel="number of the task in the stream", ylabel="training time of ten replicas (s)")
+    lines(right, table[table.study == "task"])
+    right.set_xticks(range(1, TASKS + 1))
+    right.set_xlim(0.5, TASKS + 2.5)
+    right.set_ylim(0)
     caption = (
-        f"{images.name}: {split:,} images in all (left), {permuted:,} a task (right); one epoch, batch {BATCH}.\n"
-        f"One thread of a machine with {os.cpu_count()} cores. Mean and 95 % t-interval of {turns} repeats."
-    )
-    figure.text(0.5, 0.0, caption, ha="center", va="top", fontsize=8)
+        "{}: {:,} images in all (left), {:,} a task (right); one epoch, batch {}.\n"
+        "One thread of a machine with {} cores. Mean and 95 % t-interval of {} repeats."
+    ).format(s["data"], *s["scaling_images"], BATCH, s["cores"], s["repeats"])
     figure.tight_layout()
+    figure.text(0.5, -0.01, caption, ha="center", va="top", fontsize=8)
+    seaborn.despine(figure)
     buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=150, bbox_inches="tight")
+    figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight")
     plt.close(figure)
     return buffer.getvalue()
+
+
+def lines(axis, table):
+    """Mean seconds against count with 95 % intervals: a line for each method, named at its right end."""
+    for (method, rows), color in zip(table.groupby("method"), seaborn.color_palette("colorblind"), strict=False):
+        turns = rows.pivot(index="turn", columns="count", values="seconds")
+        mean, half = metrics.interval(turns.to_numpy())
+        axis.errorbar(turns.columns, mean, half, color=color, marker="o", markersize=4, capsize=3)
+        end = (turns.columns[-1], mean[-1])
+        axis.annotate(method, end, xytext=(8, 0), textcoords="offset points", va="center", color=color)
 
 
 def on_gpu(images, repeats):
@@ -419,6 +419,7 @@ def settings(args, images, avalanche):
         "torch": torch.__version__,
         "python": platform.python_version(),
         "avalanche": avalanche.versions if avalanche else None,
+        "scaling_images": [min(len(images.y_train), size) for size in (QUICK_SCALING if args.quick else SCALING)],
         "epochs": EPOCHS[images.name],
         "threads": 1,
         "avalanche_threads": args.avalanche_threads,
@@ -448,7 +449,7 @@ def start_avalanche(args, stream):
 
 
 def measure(args):
-    """Everything that bench.json holds, and the figure."""
+    """Everything that bench.json holds."""
     memory = peak_memory(args.data)
     images = data.load(args.data)
     stream = streams.split(replace(images, x_test=images.x_test[::50], y_test=images.y_test[::50]), CLASSES)
@@ -459,10 +460,10 @@ def measure(args):
     finally:
         if avalanche:
             avalanche.close()
-    table = scaling(images, args.repeats, args.quick)
+    table = scaling(images, result["settings"]["scaling_images"], args.repeats)
     result |= {"times": times.to_dict("records"), "ratios": ratios(times), "exponents": exponents(table)}
     result |= {"scaling": table.to_dict("records"), "gpu": on_gpu(images, args.repeats)}
-    return result, draw(table, images, args.quick)
+    return result
 
 
 def arguments():
@@ -491,14 +492,13 @@ def main():
         if args.measure_memory:
             print_own_peak(args.data, args.measure_memory)
             return
-        result, figure = measure(args)
-        text = markdown(result)
-        print(text)
         args.out.mkdir(parents=True, exist_ok=True)
-        scaling_table = pd.DataFrame(result["scaling"]).to_csv(index=False)
-        files = {"scaling.csv": scaling_table, "scaling.png": figure, "bench.md": text}
-        for name, content in (files | {"bench.json": json.dumps(result, indent=1)}).items():
-            write(args.out / name, content)
+        result = measure(args)
+        write(args.out / "bench.json", json.dumps(result, indent=1) + "\n")
+        write(args.out / "scaling.csv", pd.DataFrame(result["scaling"]).to_csv(index=False))
+        write(args.out / "bench.md", markdown(result))
+        write(args.out / "scaling.png", draw(result))
+        print(markdown(result))
         say(f"written to {args.out}")
     except (BenchError, data.DataError, training.Diverged, OSError) as error:
         raise SystemExit(f"error: {error}") from None

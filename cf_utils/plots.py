@@ -241,7 +241,7 @@ def beliefs(networks, pictures, names):
     """
     classes, height = len(pictures), pictures.shape[1]
     size = (1.4 + 2.1 * len(names), 0.3 + 3.3 * len(networks))
-    widths = (0.3, *[1] * len(names))
+    widths = (0.14, *[1] * len(names))
     fig, axes = plt.subplots(len(networks), 1 + len(names), figsize=size, width_ratios=widths, squeeze=False)
     tables = []
     for row, (network, probabilities) in zip(axes, networks.items(), strict=True):

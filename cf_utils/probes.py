@@ -204,5 +204,15 @@ def elongation(points, labels):
     return float(np.mean(ratios))
 
 
+def effective_dimension(h):
+    """Participation ratio of features ``h`` ``[R, N, D]``: (sum of variances)^2 / sum of squares, in [1, D], ``[R]``.
+
+    The variances are along the principal axes; 1 means a line, D a ball (Gao et al. 2017, bioRxiv 214262).
+    """
+    centred = (h - h.mean(1, keepdim=True)).double()
+    covariance = centred.mT @ centred
+    return covariance.diagonal(dim1=1, dim2=2).sum(1).square() / covariance.square().sum((1, 2)).clamp(min=1e-24)
+
+
 def _nll(log_p, y):
     return F.nll_loss(log_p.transpose(1, 2), y.expand(len(log_p), -1), reduction="none").mean(1)

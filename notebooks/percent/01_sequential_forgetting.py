@@ -79,7 +79,8 @@ mapped = torch.randperm(len(images.y_test), generator=torch.Generator().manual_s
 def look(loop):
     _, hidden = training.predict(loop.model, images, images.x_test[mapped], hidden=True)
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
-    own = {"latent": hidden[loop.model.relus[-1]].numpy(), "beliefs": beliefs}
+    latent = hidden[loop.model.relus[-1]]
+    own = {"latent": latent.numpy(), "dimension": probes.effective_dimension(latent), "beliefs": beliefs}
     return probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | own
 
 
@@ -205,7 +206,7 @@ stretch = {
     name: {t: [probes.elongation(tsne(z), labels) for z in looks[name][t]["latent"][:map_seeds]] for t in (1, 4)}
     for name in kinds
 }
-fig, axes = plt.subplots(2, 5, figsize=(13, 5.2))
+fig, axes = plt.subplots(2, 6, figsize=(15, 5.2), width_ratios=(1, 1, 1, 1, 0.8, 0.8))
 tables = []
 for row, t in zip(axes, (1, 4), strict=True):
     planes = [tsne(looks[name][t]["latent"][0]) for name in kinds]
@@ -213,8 +214,10 @@ for row, t in zip(axes, (1, 4), strict=True):
         plots.clouds(row[:4], planes, labels, [known[t]] * 4, [f"{name}, after {names[t]}" for name in kinds])
     )
     plots.dots(row[4], {name: stretch[name][t] for name in kinds}, "elongation of clouds")
+    plots.dots(row[5], {name: looks[name][t]["dimension"] for name in kinds}, "effective dimension", index=1)
     row[4].set_xlim(1, None)
-note = f"{caption}. t-SNE of {map_points} test digits, seed 0; right: longest / shortest deviation, mean over classes, {map_seeds} seeds, 95 %."
+    row[5].set(yticklabels=[], xlim=(1, None))
+note = f"{caption}. t-SNE of {map_points} test digits, seed 0; right: longest / shortest deviation in the map (mean over classes, {map_seeds} seeds), dimension of the 84 units; 95 %."
 results.save_figure(fig, folder, "elongation", pd.concat(tables), note)
 
 # %% [markdown]
@@ -351,6 +354,7 @@ ours = {
     "01-updates-bn-head": ratios["head / body, batch-norm"],
     "01-latent-new-apart": separation["new digits"] - separation["old digits"],
     "01-dropout-elongated": np.subtract(stretch["dropout 0.5"][4], stretch["plain"][4]),
+    "01-dropout-dimension": looks["plain"][4]["dimension"] - looks["dropout 0.5"][4]["dimension"],
     "01-lenet": acc["LeNet5"][4],
 }
 claims = results.read_claims("01", ours)
@@ -358,7 +362,11 @@ Markdown(results.claims_table(claims))
 
 # %%
 numbers = {f"test accuracy/{name}": metrics.average_accuracy(run.accuracy) for name, run in runs.items()}
-numbers |= {f"{key}/{name}": looks[name][4][key] for name in sequential for key in ("temperature", *columns.values())}
+numbers |= {
+    f"{key}/{name}": looks[name][4][key]
+    for name in sequential
+    for key in ("temperature", "dimension", *columns.values())
+}
 numbers |= {f"half-life/{name}": half[name] for name in half} | {f"largest fall/{name}": fall[name] for name in fall}
 numbers |= {f"elongation/{name}": stretch[name][4] for name in kinds} | {
     f"silhouette/{k}": v for k, v in separation.items()

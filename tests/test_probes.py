@@ -1,0 +1,98 @@
+"""Probes: known answers by hand, and the callbacks on a small stream."""
+
+import numpy as np
+import pytest
+import torch
+from conftest import small, train
+
+from cf_utils import methods, probes, training
+from cf_utils.models import Replicas
+
+CONFIG = training.TrainConfig(epochs=2, batch_size=8)
+
+
+def test_effective_dimension_of_a_line_and_of_a_ball():
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    line = corners * torch.tensor([1.0, 0.0])
+    assert probes.effective_dimension(torch.stack([corners, line])).tolist() == [2.0, 1.0]
+
+
+def test_elongation_is_the_mean_ratio_of_deviations():
+    cross = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    points, labels = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]]), np.repeat([0, 1, 2], 4)
+    assert probes.elongation(points, labels) == pytest.approx((3 + 3 + 1) / 3)
+
+
+def test_best_temperature_undoes_a_factor_on_calibrated_logits():
+    p = torch.tensor([0.8, 0.2])
+    logits = (10 * p.log()).expand(1, 10, 2)
+    temperature, loss = probes.best_temperature(logits, torch.tensor([0] * 8 + [1] * 2))
+    assert temperature.item() == pytest.approx(10, rel=0.03)
+    assert loss.item() == pytest.approx(float(-(p * p.log()).sum()), rel=1e-3)
+
+
+def test_output_statistics_by_hand():
+    logits = torch.tensor([[[0.0, 0.0], [0.0, np.log(3)]]])
+    found = probes.output_statistics(logits, torch.tensor([0, 1]), old=[0])
+    assert found["nll"].item() == pytest.approx((np.log(2) + np.log(4 / 3)) / 2)
+    assert found["old"].item() == pytest.approx(0.5)
+    entropy = (np.log(2) - 0.25 * np.log(0.25) - 0.75 * np.log(0.75)) / 2
+    assert found["entropy"].item() == pytest.approx(entropy)
+
+
+def test_activity_counts_zeros_and_dead_units(images):
+    model = Replicas(small(), [0])
+    with torch.no_grad():
+        for name, weight in model.weights.items():
+            weight.zero_()
+            if name == "fc1.bias":
+                weight[0, :4] = 2.0  # four of ten units say 2 to everything, eight of the next layer say nothing
+    found = probes.activity(model, images, images.x_test)
+    assert found["sparsity"].item() == pytest.approx(14 / 18)
+    assert found["dead"].item() == pytest.approx(14 / 18)
+    assert found["feature"].item() == pytest.approx(2.0)
+
+
+def test_bias_statistics_leave_norms_out():
+    model = Replicas(small("batch"), [0])
+    with torch.no_grad():
+        for name, weight in model.weights.items():
+            weight.fill_(1.0 if name.startswith("fc") else 100.0)
+    assert {k: v.item() for k, v in probes.bias_statistics(model).items()} == {"mean": 1.0, "median": 1.0, "std": 0.0}
+
+
+def test_callbacks_measure_what_they_say(stream):
+    updates, moved, totals, curves, norms = [], [], {}, [], []
+
+    def sum_gradients(loop):
+        norms.append(loop.model.weights["fc1.weight"].grad.abs().clone())
+
+    callbacks = [probes.relative_updates(updates), probes.displacements(moved), training.at("step", sum_gradients)]
+    callbacks += [probes.accumulated_gradients(totals), probes.forgetting_curves(curves, 3, dense=2, sparse=4)]
+    run = train(small(), methods.Finetune(), stream, CONFIG, callbacks=callbacks)
+    steps = len(norms) // 3
+    torch.testing.assert_close(totals[0]["fc1.weight"], sum(norms[:steps]))
+    assert len(updates) == 3 * len(norms) and len(moved) == 3 and len(moved[0]["fc1.weight"]) == len(run.seeds)
+    sizes = probes.curve(updates, "update", task=0, layer="fc1.weight")[1]
+    assert sizes.shape == (3, steps) and (moved[0]["fc1.weight"].numpy() < sizes.sum(1) * 1.5).all()
+    assert sorted({r["step"] for r in curves}) == [0, 1, 2, *range(4, steps + 1, 4)]
+
+
+def test_forgetting_is_timed_by_hand():
+    right = [(0, [1.0, 1.0]), (1, [0.6, 0.9]), (2, [0.4, 0.8]), (3, [0.0, 0.5])]
+    records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
+    assert probes.first_step_below(records).tolist() == [2, 3]
+    assert probes.largest_fall(records) == pytest.approx([0.4, 0.3])
+
+
+def test_standing_needs_validation_images(stream, images):
+    bare = type(stream)(**{**vars(stream), "tasks": tuple(replace_val(task) for task in stream.tasks)})
+    look = training.at("after_task", probes.standing)
+    with pytest.raises(ValueError, match="no validation images; load the data with validation=1000"):
+        train(small(), methods.Finetune(), bare, CONFIG, callbacks=[look])
+
+
+def replace_val(task):
+    from dataclasses import replace
+
+    return replace(task, x_val=task.x_val[:0], y_val=task.y_val[:0])
