@@ -114,9 +114,13 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
         "numbers": keep,
         "claims": claims,
     }
-    with atomic(Path(folder) / "results.json") as path:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    _write_json(Path(folder) / "results.json", content)
     return content
+
+
+def _write_json(file, content):
+    with atomic(file) as path:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_figure(fig, folder, name, table, caption):
@@ -215,7 +219,20 @@ def render(text, results):
     return fill(_between(text, "ledger", ledger(results)), results)
 
 
+def update_reasons(file=ROOT / "notebooks" / "claims.csv"):
+    """Bring the reasons behind verdicts in every committed results.json up to date with claims.csv."""
+    with open(file, newline="", encoding="utf-8") as lines:
+        reasons = {row["id"]: row["reason"] for row in csv.DictReader(lines)}
+    for path in sorted((ROOT / "figures").glob("*/results.json")):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        for row in content["claims"]:
+            verdict, reason = row["verdict"].split(":")[0], reasons.get(row["id"])
+            row["verdict"] = f"{verdict}: {reason}" if reason and verdict != "reproduced" else verdict
+        _write_json(path, content)
+
+
 def main():
+    update_reasons()
     results = committed()
     files = {ROOT / "README.md": render}
     files |= dict.fromkeys(sorted(ROOT.glob("notebooks/percent/*.py")), fill)
