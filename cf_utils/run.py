@@ -99,14 +99,14 @@ def tidy(notebook, made):
     made: what the outputs were made with (``settings``, ``code``, ``cf_utils``), kept in the metadata.
     """
     for i, cell in enumerate(notebook.cells):
-        cell.id = f"cell-{i:02d}"
-        cell.metadata = {"tags": _tags(cell)} if _tags(cell) else {}
-        if "injected-parameters" in _tags(cell) and cell.source.startswith("# Parameters"):
-            lines = [line for line in cell.source.splitlines()[1:] if not line.startswith("out = ")]
-            head = (
-                f"# settings/{made['settings']}.yaml made the outputs below; without this cell the values above count"
-            )
-            cell.source = "\n".join([head, *lines])
+        tags = {"tags": _tags(cell)} if _tags(cell) else {}
+        if "injected-parameters" in _tags(cell) and cell.cell_type == "code":
+            # As text, it tells what the outputs were made with; run by a person, the notebook's own values count.
+            values = [line for line in cell.source.splitlines() if " = " in line and not line.startswith("out = ")]
+            note = f"The outputs below were made with `settings/{made['settings']}.yaml`, the values above are quicker:"
+            cell = nbformat.v4.new_markdown_cell(f"{note} " + ", ".join(f"`{line}`" for line in values) + ".")
+            notebook.cells[i] = cell
+        cell.id, cell.metadata = f"cell-{i:02d}", tags
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
         "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},

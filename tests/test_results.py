@@ -132,6 +132,15 @@ def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
     assert tidied.cells[0].id == "cell-00"
 
 
+def test_published_notebooks_name_their_settings_in_text():
+    injected = nbformat.v4.new_code_cell(
+        "# Parameters\nseeds = 3\nout = '/tmp'\n", metadata={"tags": ["injected-parameters"]}
+    )
+    (cell,) = run.tidy(nbformat.v4.new_notebook(cells=[injected]), {"settings": "full"}).cells
+    assert cell.cell_type == "markdown" and "`settings/full.yaml`" in cell.source
+    assert "`seeds = 3`" in cell.source and "/tmp" not in cell.source
+
+
 def test_mean_and_interval_as_text():
     assert results.plus_minus(np.array([1.0, 2.0, 3.0]), ".1f", " %") == "2.0 ± 2.5 %"
     assert results.plus_minus([2.0], ".0f") == "2"
