@@ -19,7 +19,8 @@ import numpy as np
 from cf_utils.metrics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
-QUOTE = re.compile(r"(?P<shown>\S+(?: ± \S+)?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
+NUMBER = r"[-+]?\d+(?:\.\d+)?%?"
+QUOTE = re.compile(rf"(?P<shown>{NUMBER}(?: ± {NUMBER})?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
 
 
 def output_folder(out, notebook):

@@ -85,8 +85,8 @@ def test_figures_are_stable_to_the_byte(tmp_path):
 
 def test_quoted_numbers_are_filled_in():
     known = {"01": {"numbers": {"acc/plain net": {"mean": 0.1975, "ci95": 0.0021, "n": 10}}}}
-    text = "It is 3%<!--=01 acc/plain net as .1%--> or 1 ± 2<!--=01 acc/plain net as ±.2f-->."
-    filled = "It is 19.8%<!--=01 acc/plain net as .1%--> or 0.20 ± 0.00<!--=01 acc/plain net as ±.2f-->."
+    text = "It is (3%<!--=01 acc/plain net as .1%-->) or 1 ± 2<!--=01 acc/plain net as ±.2f-->."
+    filled = "It is (19.8%<!--=01 acc/plain net as .1%-->) or 0.20 ± 0.00<!--=01 acc/plain net as ±.2f-->."
     assert results.fill(text, known) == filled
     with pytest.raises(ValueError, match="quotes a number that notebook 02 does not save"):
         results.fill("1<!--=02 acc as .1f-->", known)
