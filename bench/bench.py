@@ -25,6 +25,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -79,13 +80,14 @@ class Avalanche:
         """Seconds of one seed's training, and its accuracy on the last task's training images."""
         request = {"method": method, "memory": MEMORY, "batch_size": BATCH, "lr": LR, "epochs": self.epochs}
         request |= {"benchmark": benchmark, "threads": threads, "seed": turn}
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
+        with suppress(BrokenPipeError):  # a worker that has ended; _read says why
+            self.process.stdin.write(json.dumps(request) + "\n")
+            self.process.stdin.flush()
         answer = self._read()
         return answer["seconds"], answer["accuracy"]
 
     def close(self):
-        self.process.stdin.close()
+        self.process.kill()
         self.process.wait()
         self.folder.cleanup()
 
@@ -93,8 +95,7 @@ class Avalanche:
         line = self.process.stdout.readline()
         if not line:
             self.errors.seek(0)
-            reason = (self.errors.read().strip() or "no message").splitlines()[-1]
-            raise BenchError(f"the Avalanche worker ended: {reason}")
+            raise BenchError(f"the Avalanche worker ended: {last_line(self.errors.read())}")
         return json.loads(line)
 
 
@@ -224,7 +225,7 @@ def peak_memory(name):
         command = [sys.executable, __file__, "--data", name, "--measure-memory", method]
         child = subprocess.run(command, capture_output=True, text=True)
         if child.returncode:
-            raise BenchError(f"measuring memory failed: {(child.stderr.strip() or 'no message').splitlines()[-1]}")
+            raise BenchError(last_line(child.stderr).removeprefix("error: "))
         found[method] = int(child.stdout)
     return found
 
@@ -293,13 +294,13 @@ def draw(result):
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
     left.set_title("Five split tasks")
     left.set(xscale="log", yscale="log", xlabel="replicas trained at once", ylabel="training time of all replicas (s)")
-    lines(left, table[table.study == "replicas"])
+    draw_lines(left, table[table.study == "replicas"])
     left.set_xticks(REPLICAS, REPLICAS)
     left.minorticks_off()
     left.set_xlim(0.85, REPLICAS[-1] * 2.8)
     right.set_title("Each of ten permuted tasks")
     right.set(xlabel="number of the task in the stream", ylabel="training time of ten replicas (s)")
-    lines(right, table[table.study == "task"])
+    draw_lines(right, table[table.study == "task"])
     right.set_xticks(range(1, TASKS + 1))
     right.set_xlim(0.5, TASKS + 2.5)
     right.set_ylim(0)
@@ -316,7 +317,7 @@ def draw(result):
     return buffer.getvalue()
 
 
-def lines(axis, table):
+def draw_lines(axis, table):
     """Mean seconds against count with 95 % intervals: a line for each method, named at its right end."""
     for (method, rows), color in zip(table.groupby("method"), seaborn.color_palette("colorblind"), strict=False):
         turns = rows.pivot(index="turn", columns="count", values="seconds")
@@ -359,8 +360,8 @@ def markdown(result):
         bar, met = ("none", "") if r["bar"] is None else (f"≤ {r['bar']:g}", "met" if r["met"] else "not met")
         spread = [f"{value:.3f}" for value in (r["median"], min(r["ratios"]), max(r["ratios"]))]
         lines += [row(r["method"], f"{r['of']} / {r['to']}", *spread, bar, met)]
-    lines += ["", "" if s["avalanche"] else "Avalanche was not measured: its environment is missing.", ""]
-    lines += rows_of(["peak memory of ten replicas", "GB", "bar", ""])
+    lines += [] if s["avalanche"] else ["", "Avalanche was not measured: its environment is missing."]
+    lines += ["", *rows_of(["peak memory of ten replicas", "GB", "bar", ""])]
     for method, peak in result["memory"].items():
         lines += [
             row(method, f"{peak / 1e9:.2f}", f"≤ {MEMORY_BAR / 1e9:g}", "met" if peak <= MEMORY_BAR else "not met")
@@ -409,6 +410,10 @@ def write(path, content):
     part = path.with_name(path.name + ".part")
     part.write_bytes(content if isinstance(content, bytes) else content.encode())
     os.replace(part, path)
+
+
+def last_line(text):
+    return (text.strip() or "no message").splitlines()[-1]
 
 
 def say(text):

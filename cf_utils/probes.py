@@ -12,17 +12,18 @@ from cf_utils.training import mask_logits, predict
 def standing(loop):
     """How the network stands on the validation images of the tasks up to the current one: a dict of ``[R]``.
 
-    ``output_statistics``, and the accuracy with all outputs ("accuracy") and with those of a label's own task alone
-    ("task-aware"), in [0, 1].
+    ``output_statistics``; "accuracy" over all these tasks with all outputs; and "task-aware", on the tasks *before* the
+    current one (on the first task: on itself), with the outputs of a label's own task alone. All in [0, 1].
     """
     seen = loop.stream.tasks[: loop.t + 1]
-    x, y = torch.cat([task.x_val for task in seen]), torch.cat([task.y_val for task in seen])
+    x, y = torch.cat([task.x_val for task in seen]).cpu(), torch.cat([task.y_val for task in seen]).cpu()
     if len(y) == 0:
         raise ValueError("there are no validation images; load the data with validation=1000 or so")
     logits = predict(loop.model, loop.stream.images, x)
-    own = replace(loop.stream, scenario="task").allowed(0, logits.shape[2], y.device)
-    aware = logits.masked_fill(~own[y], -torch.inf).argmax(2) == y
+    own = replace(loop.stream, scenario="task").allowed(0, logits.shape[2])
     old = [label for task in seen[:-1] for label in task.labels] or list(seen[0].labels)
+    of_old = torch.isin(y, torch.tensor(old))
+    aware = (logits.masked_fill(~own[y], -torch.inf).argmax(2) == y)[:, of_old]
     right = {"accuracy": (logits.argmax(2) == y).double().mean(1), "task-aware": aware.double().mean(1)}
     return output_statistics(logits, y, old) | right
 
@@ -35,7 +36,7 @@ def activity(model, images, x):
     """
     zeros = total = size = 0
     dead = True
-    for chunk in x.split(500):
+    for chunk in x.cpu().split(500):
         _, hidden = predict(model, images, chunk, hidden=True)
         h = torch.cat([layer.flatten(2) for layer in hidden.values()], 2)
         zeros = zeros + (h == 0).sum((1, 2))
@@ -50,7 +51,7 @@ def bias_statistics(model):
     """Mean, median and standard deviation over all biases of linear and convolutional layers, ``[R]`` each."""
     weights = model.weights
     names = [n for n in weights if n.endswith(".bias") and weights[n.removesuffix("bias") + "weight"].ndim > 2]
-    biases = torch.cat([weights[n].detach() for n in names], 1).cpu()
+    biases = torch.cat([weights[n].detach().cpu() for n in names], 1)
     median = biases.double().quantile(0.5, dim=1)
     return {"mean": biases.mean(1), "median": median, "std": biases.std(1)}
 
@@ -131,14 +132,14 @@ def curves_by_task(records, key="right"):
     return [{j: curve(records, key, task=t, on=j) for i, j in pairs if i == t} for t in tasks]
 
 
-def first_step_below(records, level=0.5):
-    """First step at which the task before is at most ``level`` right, mean over tasks, ``[R]``; NaN for never."""
-    firsts = []
-    for t in range(1, 1 + max(r["task"] for r in records)):
-        steps, right = curve(records, "right", task=t, on=t - 1)
-        below = right <= level
-        firsts.append(np.where(below.any(1), steps[below.argmax(1)], np.nan))
-    return np.mean(firsts, axis=0)
+def steps_to_half(records, t):
+    """First step of task ``t`` (from 1) at which at most half of the task before is right, ``[R]``.
+
+    Where it never is, the last step that was measured, plus one.
+    """
+    steps, right = curve(records, "right", task=t, on=t - 1)
+    below = right <= 0.5
+    return np.where(below.any(1), steps[below.argmax(1)], steps[-1] + 1)
 
 
 def largest_fall(records, within=60):
@@ -150,6 +151,15 @@ def largest_fall(records, within=60):
     return np.mean(falls, axis=0)
 
 
+def window_ratio(values, steps, width=5):
+    """Mean of ``values`` ``[R, S]`` in ``width`` steps around ``steps`` ``[R]`` over that in as many just before."""
+    ratios = []
+    for row, step in zip(values, steps, strict=True):
+        start = max(int(step) - 1 - width // 2, width)  # value i is of step i + 1
+        ratios.append(row[start : start + width].mean() / row[start - width : start].mean())
+    return np.array(ratios)
+
+
 def accumulated_gradients(totals):
     """A callback that sums |gradient| over each task's steps: ``totals[task][name]`` ``[R, ...]``."""
 
@@ -159,6 +169,8 @@ def accumulated_gradients(totals):
         elif loop.moment == "step":
             for name, weight in loop.model.weights.items():
                 totals[loop.t][name] += weight.grad.abs()
+        elif loop.moment == "after_task":
+            totals[loop.t] = {name: total.cpu() for name, total in totals[loop.t].items()}
 
     return callback
 
@@ -184,8 +196,8 @@ def output_statistics(logits, y, old):
 
 
 def best_temperature(logits, y):
-    """The temperature in [0.1, 1000] that minimises the cross-entropy, to 3 %, and that cross-entropy, ``[R]`` each."""
-    grid = torch.logspace(-1, 3, 271, dtype=logits.dtype)
+    """The temperature in [0.1, 1e6] that minimises the cross-entropy, to 6 %, and that cross-entropy, ``[R]`` each."""
+    grid = torch.logspace(-1, 6, 271, dtype=logits.dtype)
     losses = torch.stack([_nll((logits / t).log_softmax(2), y) for t in grid])
     best = losses.min(0)
     return grid[best.indices.cpu()], best.values

@@ -10,7 +10,7 @@ import math
 import os
 import re
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import nbformat
@@ -19,6 +19,7 @@ import numpy as np
 from cf_utils.metrics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
+CLAIMS = ROOT / "notebooks" / "claims.csv"
 NUMBER = r"[-+]?\d+(?:\.\d+)?%?"
 QUOTE = re.compile(rf"(?P<shown>{NUMBER}(?: ± {NUMBER})?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
 
@@ -53,52 +54,63 @@ def summary(values):
 def plus_minus(values, form=".1f", unit=""):
     """One value a seed as text: ``97.1 ± 0.2 %``, mean and half-width of the 95 % interval."""
     both = summary(values)
+    if both["mean"] is None:
+        return "not measured"
     half = "" if both["ci95"] is None else f" ± {both['ci95']:{form.lstrip('+')}}"
     return f"{both['mean']:{form}}{half}{unit}"
 
 
-def claim(id, source, statement, theirs, ours, above=None, below=None, within=None, reason=""):
+def judge(mean, half, theirs, above=None, below=None, within=None):
+    """The verdict on a claim from our mean and the half-width of its 95 % interval; the rule is that of ``claim``."""
+    direction = (above is None or mean - half > above) and (below is None or mean + half < below)
+    size = within is None or max(abs(mean - float(theirs)), half) <= within
+    directed = above is not None or below is not None
+    return "reproduced" if direction and size else "changed" if direction and directed else "not reproduced"
+
+
+def claim(id, source, statement, theirs, ours, above=None, below=None, within=None):
     """One row of the ledger: a claim of a source, held against one value a seed (``ours``, ``[n]``).
 
     The direction holds if the whole 95 % interval of ours lies above ``above`` and below ``below``; the size holds if
     our mean is no further than ``within`` from the number ``theirs``, and the interval's half-width no larger.
-    Verdict: reproduced if all that is given holds; changed if only the direction does (``reason`` says how);
-    else not reproduced.  Raises ValueError if there is nothing to test.
+    Verdict: reproduced if all that is given holds; changed if only the direction does; else not reproduced.
+    Raises ValueError if there is nothing to test.
     """
     if above is None and below is None and within is None:
         raise ValueError(f"claim {id} tests nothing; give above, below or within")
     row = summary(ours)
-    half = row["ci95"] or 0.0
-    direction = (above is None or row["mean"] - half > above) and (below is None or row["mean"] + half < below)
-    size = within is None or max(abs(row["mean"] - float(theirs)), half) <= within
-    directed = above is not None or below is not None
-    verdict = "reproduced" if direction and size else "changed" if direction and directed else "not reproduced"
-    if reason and verdict != "reproduced":
-        verdict += f": {reason}"
+    if row["mean"] is None or row["ci95"] is None:
+        verdict = "not measured: one seed, or no number"
+    else:
+        verdict = judge(row["mean"], row["ci95"], theirs, above, below, within)
     names = ("id", "source", "statement", "theirs", "ours", "ci95", "n", "verdict")
     return dict(zip(names, (id, source, statement, theirs, row["mean"], row["ci95"], row["n"], verdict), strict=True))
 
 
-def read_claims(notebook, ours, file=ROOT / "notebooks" / "claims.csv"):
-    """The ledger's rows of one notebook: claims.csv says what is claimed and tested, ``ours`` maps ids to values.
+def claims_of(notebook, file=CLAIMS):
+    """The rows of claims.csv whose ids start with the notebook's number: id -> arguments of ``claim``, and the reason.
 
-    Columns: id, source, statement, theirs, above, below, within, reason (see ``claim``); ids start with the notebook's
-    number.  Raises ValueError if ids of the file and of ``ours`` differ, so that no claim is dropped silently.
+    Columns: id, source, statement, theirs (number or text), above, below, within, reason (why a claim fails).
     """
     with open(file, newline="", encoding="utf-8") as lines:
-        rows = {row["id"]: row for row in csv.DictReader(lines) if row["id"].startswith(f"{notebook}-")}
+        rows = [row for row in csv.DictReader(lines) if row["id"].startswith(f"{notebook}-")]
+    for row in rows:
+        row |= {key: float(row[key]) if row[key] else None for key in ("above", "below", "within")}
+        with suppress(ValueError):
+            row["theirs"] = float(row["theirs"])
+    return {row["id"]: (row, row.pop("reason")) for row in rows}
+
+
+def read_claims(notebook, ours, file=CLAIMS):
+    """The ledger's rows of one notebook: claims.csv says what is claimed and tested, ``ours`` maps ids to values.
+
+    Raises ValueError if ids of the file and of ``ours`` differ, so that no claim is dropped silently.
+    """
+    rows = claims_of(notebook, file)
     if rows.keys() != ours.keys():
         odd = ", ".join(sorted(rows.keys() ^ ours.keys()))
         raise ValueError(f"claims.csv and notebook {notebook} do not have the same claims: {odd}")
-    claims = []
-    for id, row in rows.items():
-        limits = {k: float(row[k]) for k in ("above", "below", "within") if row[k]}
-        try:
-            theirs = float(row["theirs"])
-        except ValueError:
-            theirs = row["theirs"]
-        claims.append(claim(id, row["source"], row["statement"], theirs, ours[id], **limits, reason=row["reason"]))
-    return claims
+    return [claim(ours=ours[id], **row) for id, (row, _) in rows.items()]
 
 
 def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
@@ -220,20 +232,22 @@ def render(text, results):
     return fill(_between(text, "ledger", ledger(results)), results)
 
 
-def update_reasons(file=ROOT / "notebooks" / "claims.csv"):
-    """Bring the reasons behind verdicts in every committed results.json up to date with claims.csv."""
-    with open(file, newline="", encoding="utf-8") as lines:
-        reasons = {row["id"]: row["reason"] for row in csv.DictReader(lines)}
-    for path in sorted((ROOT / "figures").glob("*/results.json")):
-        content = json.loads(path.read_text(encoding="utf-8"))
-        for row in content["claims"]:
-            verdict, reason = row["verdict"].split(":")[0], reasons.get(row["id"])
-            row["verdict"] = f"{verdict}: {reason}" if reason and verdict != "reproduced" else verdict
-        _write_json(path, content)
+def rejudge(content, file=CLAIMS):
+    """A results.json with each claim's source, statement, verdict and reason as claims.csv has them now."""
+    rows, claims = claims_of(content["notebook"], file), []
+    for old in content["claims"]:
+        row, reason = rows[old["id"]]
+        limits = {key: row[key] for key in ("theirs", "above", "below", "within")}
+        verdict = judge(old["ours"], old["ci95"], **limits)
+        verdict = f"{verdict}: {reason}" if reason and verdict != "reproduced" else verdict
+        fresh = {key: row[key] for key in ("source", "statement", "theirs")}
+        claims.append(old | fresh | {"verdict": verdict})
+    return content | {"claims": claims}
 
 
 def main():
-    update_reasons()
+    for path in sorted((ROOT / "figures").glob("*/results.json")):
+        _write_json(path, rejudge(json.loads(path.read_text(encoding="utf-8"))))
     results = committed()
     files = {ROOT / "README.md": render}
     files |= dict.fromkeys(sorted(ROOT.glob("notebooks/percent/*.py")), fill)

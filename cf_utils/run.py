@@ -26,7 +26,7 @@ def find(numbers):
     unknown = [number for number in numbers if number.zfill(2) not in known]
     if unknown:
         raise UsageError(f"no notebook {unknown[0]!r}; there are {', '.join(known)}")
-    return [known[number.zfill(2)] for number in numbers] or list(known.values())
+    return [known[number] for number in dict.fromkeys(n.zfill(2) for n in numbers)] or list(known.values())
 
 
 def read_settings(name, path):
@@ -62,7 +62,8 @@ def execute(path, parameters, out):
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     folder = out / path.stem
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # a failed run must not leave an older one's results
+    folder.mkdir(parents=True)
     start, error = time.time(), None
     with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
         os.dup2(messages.fileno(), sys.stderr.fileno())
@@ -116,10 +117,10 @@ def tidy(notebook, made):
     return notebook
 
 
-def publish(path, out, settings):
-    """Put an executed notebook and its figures into the repository."""
+def publish(path, out, settings, package):
+    """Put an executed notebook and its figures into the repository; ``package``: the hash of cf_utils that ran."""
     notebook = nbformat.read(out / path.name, as_version=4)
-    made = {"settings": settings, "code": code_hash(notebook), "cf_utils": package_hash()}
+    made = {"settings": settings, "code": code_hash(notebook), "cf_utils": package}
     nbformat.write(tidy(notebook, made), path)
     target = ROOT / "figures" / path.stem
     shutil.rmtree(target, ignore_errors=True)
@@ -174,6 +175,18 @@ def _arguments(argv):
     return parser.parse_args(argv)
 
 
+def _value(text):
+    """A value from the command line: a number (1e-4 too, which YAML takes for a text), else YAML."""
+    try:
+        return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        pass
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        raise UsageError(f"{text!r} is no value; write a number, a text or a YAML list") from None
+
+
 def _plan(args):
     """(path, parameters) of every notebook to run; UsageError before anything runs."""
     pairs = [text.split("=", 1) for text in args.set]
@@ -182,7 +195,11 @@ def _plan(args):
         raise UsageError(f"--set {wrong[0]} has no value; write NAME=VALUE")
     if args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs} is not possible; it is 1 or more")
-    given = {name: yaml.safe_load(value) for name, value in pairs}
+    if args.publish and (pairs or not args.settings):
+        raise UsageError("--publish takes the values of --settings alone, so that what is published can be repeated")
+    given = {name: _value(text) for name, text in pairs}
+    if "out" in given:
+        raise UsageError("--set out is not possible; --out DIR says where results go")
     plan = [(path, read_settings(args.settings, path) | given) for path in find(args.notebooks)]
     for path, parameters in plan:
         check_parameters(path, parameters)
@@ -205,7 +222,7 @@ def main(argv=None):
     out = (args.out or ROOT / "out" / (args.settings or "default")).resolve()
     settings = args.settings or "default"
     print(f"{len(plan)} notebooks, settings: {settings}, into {out}", flush=True)
-    failed = []
+    failed, package = [], package_hash()
     with ProcessPoolExecutor(min(args.jobs, len(plan))) as pool:
         jobs = {pool.submit(execute, path, parameters, out): path for path, parameters in plan}
         for done, job in enumerate(as_completed(jobs), start=1):
@@ -214,7 +231,7 @@ def main(argv=None):
             if error:
                 failed.append(path.stem)
             elif args.publish:
-                publish(path, out, settings)
+                publish(path, out, settings, package)
     print("open:", *(f"  {out / path.name}" for path, _ in plan), f"figures and results.json: {out}/*/", sep="\n")
     if failed:
         print(f"failed: {', '.join(failed)}; the tracebacks are in their notebooks", file=sys.stderr)

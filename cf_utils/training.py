@@ -320,13 +320,15 @@ def predict(model, images, x, hidden=False, chunk=2000):
     """Logits ``[R, N, outputs]`` of a Replicas in evaluation mode for images ``[N, C, H, W]`` uint8 that all share.
 
     With ``hidden=True`` also a dict of what every ReLU puts out, layer name -> ``[R, N, ...]``.
+    The model may live on another device than the images; results are where the images are.
     """
-    dtype = next(model.parameters()).dtype
+    weight = next(model.parameters())
     with evaluating(model):
-        parts = [model.on(images.scale(c).to(dtype), hidden) for c in x.split(chunk)]
+        parts = [model.on(images.scale(c.to(weight.device)).to(weight.dtype), hidden) for c in x.split(chunk)]
     if not hidden:
-        return torch.cat(parts, 1)
-    return torch.cat([p[0] for p in parts], 1), {k: torch.cat([p[1][k] for p in parts], 1) for k in parts[0][1]}
+        return torch.cat(parts, 1).to(x.device)
+    layers = {k: torch.cat([p[1][k] for p in parts], 1).to(x.device) for k in parts[0][1]}
+    return torch.cat([p[0] for p in parts], 1).to(x.device), layers
 
 
 def accuracy_on(model, images, x, y, allowed=None):

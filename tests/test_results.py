@@ -28,18 +28,31 @@ def test_summary_by_hand():
         ({"below": 3.0}, "reproduced"),
         ({"within": 0.5}, "reproduced"),
         ({"within": 0.1}, "not reproduced"),  # close, but not known that well
-        ({"above": 0.5, "within": 0.1}, "changed: why"),
-        ({"below": 0.5, "within": 1.0}, "not reproduced: why"),
+        ({"above": 0.5, "within": 0.1}, "changed"),
+        ({"below": 0.5, "within": 1.0}, "not reproduced"),
     ],
 )
 def test_verdict_follows_from_the_interval(limits, verdict):
-    reason = "why" if ":" in verdict else ""
-    row = results.claim("x", "s", "t", 2.0, [1.9, 2.0, 2.1, 2.2, 1.8], **limits, reason=reason)
+    row = results.claim("x", "s", "t", 2.0, [1.9, 2.0, 2.1, 2.2, 1.8], **limits)
     assert row["verdict"] == verdict
 
 
 def test_a_wide_interval_reproduces_nothing():
     assert results.claim("x", "s", "t", 0.0, [-5.0, 5.0], within=1)["verdict"] == "not reproduced"
+
+
+@pytest.mark.parametrize("values", [[2.0], [float("nan"), 2.0]])
+def test_one_seed_or_none_decides_nothing(values):
+    assert results.claim("x", "s", "t", 2.0, values, above=0)["verdict"].startswith("not measured")
+
+
+def test_reasons_are_those_of_the_claims_file(tmp_path):
+    file = tmp_path / "claims.csv"
+    file.write_text("id,source,statement,theirs,above,below,within,reason\n01-a,s,new,5,1,,1,why\n")
+    row = results.claim("01-a", "s", "old", 5, [3, 3.1, 2.9], above=1, within=1)
+    assert row["verdict"] == "changed"
+    (again,) = results.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
+    assert again == row | {"verdict": "changed: why", "statement": "new"}
 
 
 def test_a_claim_must_test_something():
@@ -98,6 +111,12 @@ def test_quoted_numbers_are_filled_in():
         (["01", "--set", "epoch=2"], "01_sequential_forgetting has no parameter 'epoch'; it has dataset, "),
         (["99"], "no notebook '99'; there are 01, 02"),
         (["01", "--settings", "slow"], "no settings 'slow'; there are full, quick"),
+        (["01", "--set", "out=x"], "--set out is not possible; --out DIR says"),
+        (["01", "--set", "epochs=[1"], "'[1' is no value"),
+        (
+            ["01", "--set", "seeds=2", "--settings", "full", "--publish"],
+            "--publish takes the values of --settings alone",
+        ),
         (["01", "--set", "epochs"], "--set epochs has no value; write NAME=VALUE"),
     ],
 )
@@ -144,6 +163,11 @@ def test_published_notebooks_name_their_settings_in_text():
 def test_mean_and_interval_as_text():
     assert results.plus_minus(np.array([1.0, 2.0, 3.0]), ".1f", " %") == "2.0 ± 2.5 %"
     assert results.plus_minus([2.0], ".0f") == "2"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("-3", -3), ("[1, 2]", [1, 2]), ("mnist", "mnist")])
+def test_values_of_the_command_line(text, value):
+    assert run._value(text) == value
 
 
 def test_make_help_lists_the_readme_commands():
