@@ -113,3 +113,18 @@ def replace_val(task):
     from dataclasses import replace
 
     return replace(task, x_val=task.x_val[:0], y_val=task.y_val[:0])
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_probes_of_a_model_on_cuda_leave_results_on_the_cpu(stream, images):
+    looks, totals, curves = [], {}, []
+    look = training.at(
+        "after_task", lambda loop: looks.append(probes.standing(loop) | probes.bias_statistics(loop.model))
+    )
+    callbacks = [look, probes.accumulated_gradients(totals), probes.forgetting_curves(curves, 3)]
+    run = training.run_stream(small(), methods.Finetune(), stream, CONFIG, [0, 1], "auto", callbacks)
+    logits, hidden = training.predict(run.model, images, images.x_test, hidden=True)
+    tensors = [*looks[-1].values(), *totals[0].values(), logits, *hidden.values()]
+    tensors += probes.activity(run.model, images, images.x_test).values()
+    assert next(run.model.parameters()).is_cuda and not any(tensor.is_cuda for tensor in tensors)
