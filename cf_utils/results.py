@@ -227,8 +227,9 @@ def ledger(results):
 def render(text, results):
     """README's text with index, benchmark, ledger and quoted numbers brought up to date."""
     bench = ROOT / "figures" / "bench" / "bench.md"
+    times = bench.read_text(encoding="utf-8").strip() if bench.exists() else "Not measured yet: `make bench`."
     text = _between(text, "index", index_table())
-    text = _between(text, "bench", bench.read_text(encoding="utf-8").strip() if bench.exists() else "")
+    text = _between(text, "bench", f"<details><summary>All ratios and times</summary>\n\n{times}\n\n</details>")
     return fill(_between(text, "ledger", ledger(results)), results)
 
 
