@@ -169,9 +169,11 @@ Markdown(
 )
 
 # %% [markdown]
-# The old digits fall in the steps in which the new ones rise, and once down they stay down. Batch-norm shifts the
-# collapse by some steps and makes the curves of all seeds alike; it does not make it gradual. The loss on old digits keeps
-# growing long after their accuracy is zero: the network becomes ever surer of its wrong answers.
+# The old digits fall in the steps in which the new ones rise, and once down they stay down. Batch-norm shifts the collapse by
+# some steps and makes the curves of all seeds alike; it does not make it gradual. The losses tell more. (The axis ends at 12
+# nats; the plain network's losses go beyond, `loss_curves.csv` has them.) As a new task begins, the loss on tasks that were
+# lost long ago *falls*, to nearly that of guessing (2.3): the network lets go of its certainty. Then it grows for the rest of
+# the task, long after accuracy has reached zero: the network becomes ever surer of its wrong answers.
 #
 # ## Whom does the network believe when it is wrong?
 #
@@ -233,9 +235,9 @@ results.save_figure(fig, folder, "elongation", table, note)
 
 # %% [markdown]
 # New digits lie at the ends of the map, old ones mingle, though 1 keeps a place of its own throughout. In numbers: the mean
-# silhouette after the last task is 0.1<!--=01 silhouette/new digits as .2f--> for new digits and 0.1<!--=01 silhouette/old digits as .2f--> for old ones. Dropout draws the maps out into ribbons, as
-# the notes saw. The better number for that is not the shape of single clouds but the dimension of the space: after five
-# tasks 2.0<!--=01 dimension/dropout 0.5 as .1f--> effective dimensions of 84 with dropout, 3.0<!--=01 dimension/plain as .1f--> without, 9.0<!--=01 dimension/batch-norm as .1f--> with batch-norm.
+# silhouette after the last task is 0.1<!--=01 silhouette/new digits as .2f--> for new digits and 0.1<!--=01 silhouette/old digits as .2f--> for old ones. Dropout draws the clouds of the
+# maps out, as the notes saw (3.2<!--=01 elongation/dropout 0.5 as .1f--> against 2.0<!--=01 elongation/plain as .1f-->), but layer-norm does so too, and t-SNE's picture is not the space itself. There
+# dropout leaves little more than a line: after five tasks 2.0<!--=01 dimension/dropout 0.5 as .1f--> effective dimensions of 84, 3.0<!--=01 dimension/plain as .1f--> without, 9.0<!--=01 dimension/batch-norm as .1f--> with batch-norm.
 #
 # ## Where the weights move
 #
