@@ -251,7 +251,8 @@ def main():
         _write_json(path, rejudge(json.loads(path.read_text(encoding="utf-8"))))
     results = committed()
     files = {ROOT / "README.md": render}
-    files |= dict.fromkeys(sorted(ROOT.glob("notebooks/percent/*.py")), fill)
+    published = [path for path in sorted(ROOT.glob("notebooks/percent/*.py")) if path.stem[:2] in results]
+    files |= dict.fromkeys(published, fill)
     for file, update in files.items():
         before = file.read_text(encoding="utf-8")
         after = update(before, results)
