@@ -66,10 +66,7 @@ def test_same_command_twice_gives_the_same_results_even_for_one_seed_and_epoch(p
     assert files[0] == files[1]
 
 
-PUBLISHED = [path for path in NOTEBOOKS if path.name[:2] in COMMITTED]
-
-
-@pytest.mark.parametrize("path", PUBLISHED, ids=lambda p: p.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 class TestCommitted:
     def test_outputs_belong_to_the_code(self, path):
         notebook = nbformat.read(path, as_version=4)
