@@ -412,7 +412,7 @@ _ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers,
 # ## Takeaways
 #
 # - Sequential training keeps the last task and nothing else: 19.9%<!--=01 test accuracy/plain as .1%--> against 97.2%<!--=01 test accuracy/plain, joint as .1%--> for joint training, with intervals of hundredths
-#   of a point. One seed was enough for *this* claim; for the shapes of maps and the effect of λ = 2 (notebook 02) it was not.
+#   of a point in sequence. One seed was enough for *this* claim; for the shapes of maps and the effect of λ = 2 (notebook 02) it was not.
 # - Forgetting is abrupt in steps, and simultaneous with learning. Accuracy within a task, not after it, shows it.
 # - A lower loss is not memory. Rescale the logits before comparing losses of networks that differ in confidence: 10.9<!--=01 nll/plain as .1f--> against
 #   5.8<!--=01 nll/batch-norm as .1f--> nats becomes 2.26<!--=01 nll_best/plain as .2f--> against 2.25<!--=01 nll_best/batch-norm as .2f-->.
