@@ -14,12 +14,14 @@ NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
 
 
 class Linear(nn.Linear):
-    """nn.Linear for a batch ``[B, inputs]``, with the weight as left factor.
+    """nn.Linear for a batch ``[B, inputs]``, or with stacked weights for a stack of batches ``[R, B, inputs]``.
 
-    Under vmap the weight's gradient then comes out in the weight's own layout, without a transposing copy.
+    With the weight as left factor its gradient comes out in the weight's own layout, without a transposing copy.
     """
 
     def forward(self, x):
+        if self.weight.ndim == 3:
+            return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x.mT).mT
         return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t()).t()
 
 
@@ -110,6 +112,10 @@ class Replicas(nn.Module):
         self.relus = [name for name, layer in networks[0].named_modules() if isinstance(layer, nn.ReLU)]
         for name in self.relus:
             networks[0].get_submodule(name).register_forward_hook(partial(self._record, name))
+        # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
+        kinds = [type(layer) for layer in (networks[0], *networks[0].children())]
+        dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= {Linear, nn.ReLU, nn.Dropout}
+        object.__setattr__(self, "_stacked", networks[0][1:] if dense else None)
         self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in networks[0].modules())
 
     def __len__(self):
@@ -134,12 +140,14 @@ class Replicas(nn.Module):
             raise ValueError(f"the input's first dimension is {len(x)}, but there are {len(self)} replicas")
         weights, statistics = self.weights, self.statistics
 
-        def one(weights, statistics, x):
+        def one(weights, statistics, x, network=self._template):
             self._tape = {}
-            logits = functional_call(self._template, (weights, statistics), (x,))
+            logits = functional_call(network, (weights, statistics), (x,))
             tape, self._tape = self._tape, None
             return (logits, tape) if hidden else logits
 
+        if self._stacked is not None:
+            return one(weights, statistics, x.flatten(2), self._stacked)
         # On a CPU vmap turns convolutions into slow grouped ones, and costs a lone replica a third of its speed.
         if len(self) == 1 or (self._convolutional and not x.is_cuda):
             parts = [

@@ -214,13 +214,15 @@ def update_grid(sizes, moved, layers, names):
     widths = (*[1] * tasks, 1.3)
     fig, axes = plt.subplots(len(sizes), tasks + 1, figsize=size, sharey="col", width_ratios=widths, squeeze=False)
     tables = []
+    ends = [100 * np.mean(v, axis=0) for network in sizes.values() for tasks in network.values() for v in tasks]
+    ylim = (0.8 * min(v[v > 0].min() for v in ends), 1.3 * max(v.max() for v in ends))
     for row, network in zip(axes, sizes, strict=True):
         for i, (layer, label) in enumerate(layers.items()):
             for t, ax in enumerate(row[:-1]):
                 values = 100 * sizes[network][layer][t]
                 drawn = band(ax, np.arange(1, values.shape[1] + 1), values, label, index=i, marker=False, lw=1)
                 tables.append(drawn[:100].assign(network=network, task=names[t], what="update (%)"))
-                ax.set(xscale="log", yscale="log", ylim=(0.02, 30), title=f"{network}, {names[t]}")
+                ax.set(xscale="log", yscale="log", ylim=ylim, title=f"{network}, {names[t]}")
                 ax.tick_params(labelleft=t == 0)
             drawn = band(row[-1], names, 100 * np.asarray(moved[network][layer]), label, index=i)
             tables.append(drawn.assign(network=network, what="moved (%)"))

@@ -20,6 +20,7 @@ from cf_utils.metrics import interval
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = ROOT / "notebooks" / "claims.csv"
+LIMITS = ("above", "below", "within")
 NUMBER = r"[-+]?\d+(?:\.\d+)?%?"
 QUOTE = re.compile(rf"(?P<shown>{NUMBER}(?: ± {NUMBER})?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
 
@@ -88,29 +89,37 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
 
 
 def claims_of(notebook, file=CLAIMS):
-    """The rows of claims.csv whose ids start with the notebook's number: id -> arguments of ``claim``, and the reason.
+    """The rows of claims.csv whose ids start with the notebook's number, as dicts.
 
-    Columns: id, source, statement, theirs (number or text), above, below, within, reason (why a claim fails).
+    Columns: id, source, statement, theirs (number or text), ours (the name of a number that the notebook saves, or two
+    of them as ``a − b`` or ``a ÷ b``), above, below, within, reason (why a claim fails).
     """
     with open(file, newline="", encoding="utf-8") as lines:
         rows = [row for row in csv.DictReader(lines) if row["id"].startswith(f"{notebook}-")]
     for row in rows:
-        row |= {key: float(row[key]) if row[key] else None for key in ("above", "below", "within")}
+        row |= {key: float(row[key]) if row[key] else None for key in LIMITS}
         with suppress(ValueError):
             row["theirs"] = float(row["theirs"])
-    return {row["id"]: (row, row.pop("reason")) for row in rows}
+    return rows
 
 
-def read_claims(notebook, ours, file=CLAIMS):
-    """The ledger's rows of one notebook: claims.csv says what is claimed and tested, ``ours`` maps ids to values.
+def read_claims(notebook, numbers, file=CLAIMS):
+    """The ledger's rows of one notebook: claims.csv says what is claimed and tested, ``numbers`` holds our values.
 
-    Raises ValueError if ids of the file and of ``ours`` differ, so that no claim is dropped silently.
+    numbers: name -> one value a seed. Raises ValueError for a claim on a number that is not there.
     """
-    rows = claims_of(notebook, file)
-    if rows.keys() != ours.keys():
-        odd = ", ".join(sorted(rows.keys() ^ ours.keys()))
-        raise ValueError(f"claims.csv and notebook {notebook} do not have the same claims: {odd}")
-    return [claim(ours=ours[id], **row) for id, (row, _) in rows.items()]
+    keys = ("id", "source", "statement", "theirs", *LIMITS)
+    return [claim(**{key: row[key] for key in keys}, ours=_ours(row, numbers)) for row in claims_of(notebook, file)]
+
+
+def _ours(row, numbers):
+    for sign, operation in ((" − ", np.subtract), (" ÷ ", np.divide)):
+        names = row["ours"].split(sign)
+        if len(names) == 2 and all(name in numbers for name in names):
+            return operation(*(np.asarray(numbers[name], dtype=float) for name in names))
+    if row["ours"] not in numbers:
+        raise ValueError(f"claims.csv: {row['id']} rests on {row['ours']!r}, which the notebook does not save")
+    return numbers[row["ours"]]
 
 
 def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
@@ -235,12 +244,11 @@ def render(text, results):
 
 def rejudge(content, file=CLAIMS):
     """A results.json with each claim's source, statement, verdict and reason as claims.csv has them now."""
-    rows, claims = claims_of(content["notebook"], file), []
+    rows, claims = {row["id"]: row for row in claims_of(content["notebook"], file)}, []
     for old in content["claims"]:
-        row, reason = rows[old["id"]]
-        limits = {key: row[key] for key in ("theirs", "above", "below", "within")}
-        verdict = judge(old["ours"], old["ci95"], **limits)
-        verdict = f"{verdict}: {reason}" if reason and verdict != "reproduced" else verdict
+        row = rows[old["id"]]
+        verdict = judge(old["ours"], old["ci95"], row["theirs"], **{key: row[key] for key in LIMITS})
+        verdict = f"{verdict}: {row['reason']}" if row["reason"] and verdict != "reproduced" else verdict
         fresh = {key: row[key] for key in ("source", "statement", "theirs")}
         claims.append(old | fresh | {"verdict": verdict})
     return content | {"claims": claims}

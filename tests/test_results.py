@@ -48,7 +48,7 @@ def test_one_seed_or_none_decides_nothing(values):
 
 def test_reasons_are_those_of_the_claims_file(tmp_path):
     file = tmp_path / "claims.csv"
-    file.write_text("id,source,statement,theirs,above,below,within,reason\n01-a,s,new,5,1,,1,why\n")
+    file.write_text("id,source,statement,theirs,ours,above,below,within,reason\n01-a,s,new,5,x,1,,1,why\n")
     row = results.claim("01-a", "s", "old", 5, [3, 3.1, 2.9], above=1, within=1)
     assert row["verdict"] == "changed"
     (again,) = results.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
@@ -60,12 +60,15 @@ def test_a_claim_must_test_something():
         results.claim("x", "s", "t", 1, [1, 2])
 
 
-def test_claims_are_neither_dropped_nor_invented(tmp_path):
+@pytest.mark.parametrize(("rule", "ours"), [("a − b", [1.0, 3.0]), ("a ÷ b", [2.0, 4.0]), ("a - b", [7.0, 7.0])])
+def test_a_claim_rests_on_a_number_or_on_two(tmp_path, rule, ours):
     file = tmp_path / "claims.csv"
-    file.write_text("id,source,statement,theirs,above,below,within,reason\n01-a,s,t,1,0,,,\n02-b,s,t,text,,,1,\n")
-    assert results.read_claims("01", {"01-a": [1, 2, 1.5]}, file)[0]["verdict"] == "reproduced"
-    with pytest.raises(ValueError, match="do not have the same claims: 01-a, 01-c"):
-        results.read_claims("01", {"01-c": [1]}, file)
+    file.write_text(f"id,source,statement,theirs,ours,above,below,within,reason\n01-x,s,t,1,{rule},0,,,\n02-b,s,t,text,c,,,1,\n", encoding="utf-8")
+    numbers = {"a": [2, 4], "b": [1, 1], "a - b": [7, 7]}
+    (row,) = results.read_claims("01", numbers, file)
+    assert (row["ours"], row["n"], row["theirs"]) == (np.mean(ours), 2, 1)
+    with pytest.raises(ValueError, match="02-b rests on 'c', which the notebook does not save"):
+        results.read_claims("02", numbers, file)
 
 
 def test_results_have_the_agreed_form(tmp_path):

@@ -195,7 +195,7 @@ def pull(name, layer, t):
 
 
 magnitudes = {"mean active feature after task 5": {name: looks[name][4]["feature"] for name in kinds}}
-for layer, t in [(layer, t) for layer in layers for t in (0, 1, 4)]:
+for layer, t in [(layer, t) for layer in layers for t in (0, 1, 2, 4)]:
     at = f"Σ |gradient|, {layer[:3]}, task {t + 1}"
     magnitudes[f"largest {at}"] = {name: pull(name, layer, t) for name in kinds}
     magnitudes[f"mean {at}"] = {name: gradients[name][t][layer].flatten(1).mean(1) for name in kinds}
@@ -303,6 +303,7 @@ def mean_input(t):
     return parts | {"fc2: bias": w["fc2.bias"].mean(1)}
 
 
+# %%
 swaps = {f"weights of task {w + 1}, biases of task {b + 1}": swapped(w, b) for w in (4, 0) for b in (4, 0)}
 swaps["biases and constant pixels' weights of task 1"] = swapped(4, 0, rim=0)
 first, final = mean_input(0), mean_input(4)
@@ -338,57 +339,21 @@ Markdown(
 # Each claim of the source, its number and ours. `claims.csv` says what is tested; the verdict follows from the interval.
 
 # %%
-after = {
-    name: {key: [look[key] for look in looks[name]] for key in ("sparsity", "dead", "feature", "accuracy")}
-    for name in looks
-}
-plain, sparse, bn, both = (after[name] for name in kinds)
-weights = [torch.cat([w.flatten(1) for n, w in a["weights"].items() if "weight" in n], 1) for a in looks["plain"]]
-forced = {f"{strength:g}": after[f"joint, λ = {strength:g}"] for strength in strengths}
-head = {name: [pull(name, "fc3.weight", t) for t in range(5)] for name in kinds}
-bias = {key: [a[key] for a in looks["plain"]] for key in ("mean", "median", "std")}
-ours = {f"02-joint-{k}-{key}": forced[k][key][0] for k in forced for key in ("sparsity", "accuracy")}
-ours |= {f"02-plain-task{t + 1}": plain["sparsity"][t] for t in range(5)} | {"02-plain-grows": growth["plain"]}
-ours |= {
-    "02-l1-task1": sparse["sparsity"][0],
-    "02-l1-task5": sparse["sparsity"][4],
-    "02-l1-forgets": sparse["accuracy"][4],
-}
-ours |= {"02-bn-task1": bn["sparsity"][0], "02-bn-task5": bn["sparsity"][4], "02-bn-flat": growth["batch-norm"]}
-dropout = after["dropout 0.2"]["sparsity"]
-ours |= {"02-bn-l1-task5": both["sparsity"][4], "02-dropout-grows": dropout[4] - dropout[0]}
-ours |= {"02-bias-joint-mean": stages["joint"]["mean"], "02-bias-falls": bias["median"][4] - bias["median"][0]}
-ours |= {
-    "02-bias-task1-mean": bias["mean"][0],
-    "02-bias-task5-mean": bias["mean"][4],
-    "02-bias-task5-std": bias["std"][4],
-}
-ours |= {"02-bias-task2-median": bias["median"][1], "02-bias-task5-median": bias["median"][4]}
-ours |= {"02-weights-still": weights[4].std(1) / weights[0].std(1), "02-cause-put-back": undone["biases put back"]}
-ours |= {
-    f"02-cause-{k.split(' ', 1)[1].replace(' ', '-')}": undone[k] for k in ("biases frozen", "biases never negative")
-}
-ours |= {
-    "02-l1-tenth": sparse["feature"][4] / plain["feature"][4],
-    "02-head-bn": head["batch-norm"][4] / head["plain"][4],
-}
-ours |= {f"02-head-task{t + 1}": head["plain"][t] / head["plain"][t - 1] for t in (1, 2)}
-ours |= {"02-dead-grow": plain["dead"][4] - plain["dead"][0], "02-dead-bn": bn["dead"][4]}
-ours |= {"02-dead-l1": sparse["dead"][4] - plain["dead"][4], "02-dead-bn-l1": sparse["dead"][4] - both["dead"][4]}
-claims = results.read_claims("02", ours)
-Markdown(results.claims_table(claims))
-
-# %%
 keys = ("sparsity", "dead", "feature", "accuracy", "task-aware", "nll")
 numbers = {f"{k} task {t + 1}/{n}": a[k] for n in looks for t, a in enumerate(looks[n]) for k in keys}
 numbers |= {f"growth/{k}": v for k, v in growth.items()} | {f"undone/{k}": v for k, v in undone.items()}
 numbers |= {f"bias {k}/{s}": a[k] for s, a in stages.items() for k in ("mean", "median", "std")}
+for stage, a in stages.items():
+    weights = [w.flatten(1) for n, w in a["weights"].items() if "weight" in n]
+    numbers[f"weight std/{stage}"] = torch.cat(weights, 1).std(1)
 numbers |= {f"{what}/{name}": v for what, group in magnitudes.items() for name, v in group.items()}
-numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {
-    f"sparsity/{k}": v[0] for k, v in swaps.items()
-}
-numbers |= {f"accuracy/{k}": v[1] for k, v in swaps.items()} | {"constant pixels": int(constant.sum())}
-settings = {k: globals()[k] for k in ("epochs", "batch_size", "lr", "validation")}
+numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {"constant pixels": int(constant.sum())}
+numbers |= {f"{what}/{k}": v[i] for k, v in swaps.items() for i, what in enumerate(("sparsity", "accuracy"))}
+claims = results.read_claims("02", numbers)
+Markdown(results.claims_table(claims))
+
+# %%
+settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation")}
 _ = results.save_run(folder, "02", images.name, settings, range(seeds), numbers, claims)
 
 # %% [markdown]
