@@ -8,6 +8,7 @@ import seaborn as sns
 from cf_utils.metrics import interval
 
 COLORS = sns.color_palette("colorblind")
+COLORS[7] = (0.1, 0.1, 0.1)  # in place of grey, which stands for what was not seen
 MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 
 
@@ -172,9 +173,50 @@ def histogram_row(axes, groups, edges, xlabel, ylabel):
 def numbers(ax, matrix, form="{:.1f}", middle=None):
     """Write each entry of a heatmap's matrix into its cell, white on the dark half."""
     middle = (np.nanmin(matrix) + np.nanmax(matrix)) / 2 if middle is None else middle
-    for i, j in np.ndindex(*np.shape(matrix)):
+    for i, j in np.argwhere(np.isfinite(matrix)):
         color = "white" if matrix[i, j] < middle else "black"
         ax.text(j, i, form.format(matrix[i, j]), ha="center", va="center", color=color, fontsize="small")
+
+
+def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4):
+    """Heatmaps of percentages with their numbers, ``columns`` of them in a row: ``matrices`` maps titles to matrices.
+
+    NaN stays white. Returns the figure and its table.
+    """
+    rows = -(-len(matrices) // columns)
+    height = 0.5 + 0.24 * len(yticks)
+    fig, axes = plt.subplots(rows, columns, figsize=(3.3 * columns, 0.4 + height * rows), sharex=True, sharey=True)
+    for ax in axes.flat[len(matrices) :]:
+        ax.set_visible(False)
+    tables = []
+    for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
+        heatmap(ax, matrix, title, vmin=0, vmax=100)
+        numbers(ax, matrix, "{:.0f}", middle=50)
+        ax.set(xticks=range(len(xticks)), xticklabels=xticks, yticks=range(len(yticks)), yticklabels=yticks)
+        ax.tick_params(length=0, labelsize="small")
+        tables.append(pd.DataFrame(matrix, columns=xticks).assign(what=title, **{ylabel: yticks}))
+    fig.supxlabel(xlabel, fontsize="medium")
+    fig.supylabel(ylabel, fontsize="medium")
+    return fig, pd.concat(tables)
+
+
+def labelled_points(families, xlabel, ylabel):
+    """Points with 95 % intervals in both directions, each named: family -> name -> (x, y), one value a seed each.
+
+    A family shares colour and marker. Returns the figure and its table.
+    """
+    fig, ax = plt.subplots(figsize=(9.5, 6))
+    rows = []
+    for index, (family, members) in enumerate(families.items()):
+        for name, pair in members.items():
+            (x, dx), (y, dy) = (interval(np.asarray(values, dtype=float)) for values in pair)
+            color = COLORS[index]
+            ax.errorbar(x, y, dy, dx, fmt=MARKERS[index], color=color, capsize=2)
+            ax.annotate(name, (x, y), (6, 4), textcoords="offset points", color=color, fontsize="small")
+            rows.append({"family": family, "name": name, "x": x, "x ci95": dx, "y": y, "y ci95": dy})
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    ax.margins(x=0.15)
+    return fig, pd.DataFrame(rows)
 
 
 def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 103)):

@@ -1,12 +1,17 @@
-"""What to look at inside trained replicas: sparsity, biases, updates, calibration, the shape of latent clouds."""
+"""What to look at inside trained replicas: sparsity, biases, updates, calibration, and what linear probes read off."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
 import torch
+from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
-from cf_utils.training import mask_logits, predict
+from cf_utils.streams import mask_logits
+from cf_utils.training import predict
 
 
 def standing(loop):
@@ -228,3 +233,92 @@ def effective_dimension(h):
 
 def _nll(log_p, y):
     return F.nll_loss(log_p.transpose(1, 2), y.expand(len(log_p), -1), reduction="none").mean(1)
+
+
+def linear_probe(h, y, fitted, floor=0.1):
+    """How well a linear classifier reads the labels off features (Alain & Bengio 2016, arXiv:1610.01644).
+
+    h: ``[R, N, D]``; y: labels ``[N]``; fitted: ``[N]`` bool, the samples that multinomial logistic regression (L2
+    penalty, C = 1) is fitted on; it is scored on the others.  Features are standardised by the fitted samples' moments,
+    with no deviation taken as less than ``floor`` times the layer's root mean square, or near-dead units would explode.
+    Returns a dict: accuracy ``[R]`` and by class ``[R, C]`` (classes in order), norm: of each class's coefficients
+    ``[R, C]`` (of two classes they share one), converged: share of fits that ended before the limit of 1,000 steps.
+    Raises ValueError where a part lacks a class.
+    """
+    classes = torch.unique(y)
+    if any(len(torch.unique(y[part])) < max(2, len(classes)) for part in (fitted, ~fitted)):
+        raise ValueError(
+            "a probe needs samples of each of two classes or more in the part to fit and the part to score"
+        )
+    parts = [_probe(features, y, fitted, floor) for features in h.detach().cpu().float()]
+    return {key: np.stack([part[key] for part in parts]) for key in parts[0]}
+
+
+def _probe(h, y, fitted, floor):
+    mean, deviation = h[fitted].mean(0), h[fitted].std(0)
+    least = (floor * deviation.square().mean().sqrt()).clamp(min=1e-12)
+    h = ((h - mean) / deviation.clamp(min=least)).numpy()
+    y, fitted = y.numpy(), fitted.numpy()
+    probe = LogisticRegression(max_iter=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # reported as a share instead
+        probe.fit(h[fitted], y[fitted])
+    right = probe.predict(h[~fitted]) == y[~fitted]
+    by_class = np.array([right[y[~fitted] == c].mean() for c in probe.classes_])
+    norm = np.broadcast_to(np.linalg.norm(probe.coef_, axis=1), len(probe.classes_))
+    return {"accuracy": right.mean(), "by class": by_class, "norm": norm, "converged": float(probe.n_iter_[0] < 1000)}
+
+
+def held_out(y, classes, share=0.8, seed=0):
+    """Samples of ``classes`` and which of them to fit a probe on: indices into y ``[N]``, and ``[N]`` bool.
+
+    The choice depends on y, share and seed alone, so that all replicas and tasks are scored on the same digits.
+    """
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    index = torch.nonzero(torch.isin(y, torch.tensor(list(classes))))[:, 0]
+    return index, torch.isin(index, order[: round(share * len(y))])
+
+
+def class_shift(h, y):
+    """How far each class's mean lies from the mean of all, in deviations, ``[R, C]`` (the notes' first measure).
+
+    The norm of (mean of the class - mean of all) / (deviation of all + 1e-9), for features h ``[R, N, D]``.
+    """
+    mean, deviation = h.mean(1), h.std(1, unbiased=False) + 1e-9
+    return torch.stack([((h[:, y == c].mean(1) - mean) / deviation).norm(dim=1) for c in torch.unique(y)], 1)
+
+
+def cka(a, b):
+    """Linear centred kernel alignment of features ``[R, N, D]`` and ``[R, N, E]``, in [0, 1], ``[R]``.
+
+    1: the same up to rotation and scale (Kornblith et al. 2019, arXiv:1905.00414); NaN for constant features.
+    """
+    a, b = (x.double() - x.double().mean(1, keepdim=True) for x in (a, b))
+
+    def norm(x, y):
+        return (x.mT @ y).flatten(1).norm(dim=1)
+
+    return norm(a, b).square() / (norm(a, a) * norm(b, b))
+
+
+def first_step(records, level, t=0):
+    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``; NaN where none is.
+
+    records: of ``forgetting_curves``.
+    """
+    steps, right = curve(records, "right", task=t, on=t)
+    reached = right >= level
+    return np.where(reached.any(1), steps[reached.argmax(1)], np.nan)
+
+
+def rank_correlation(a, b):
+    """Spearman's rank correlation of ``a`` and ``b`` ``[R, K, N]`` along N, mean over K, ``[R]`` in [-1, 1].
+
+    NaN entries are left out, and rows with fewer than three others, or with all ranks tied, too.
+    """
+    found = np.full(a.shape[:2], np.nan)
+    for i in np.ndindex(*found.shape):
+        there = np.isfinite(a[i]) & np.isfinite(b[i])
+        if there.sum() > 2 and min(np.ptp(a[i][there]), np.ptp(b[i][there])) > 0:
+            found[i] = stats.spearmanr(a[i][there], b[i][there]).statistic
+    return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in found])

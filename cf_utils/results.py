@@ -22,7 +22,9 @@ ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = ROOT / "notebooks" / "claims.csv"
 LIMITS = ("above", "below", "within")
 NUMBER = r"[-+]?\d+(?:\.\d+)?%?"
-QUOTE = re.compile(rf"(?P<shown>{NUMBER}(?: ± {NUMBER})?)<!--=(?P<notebook>\d\d) (?P<key>[^>]+?) as (?P<form>\S+)-->")
+QUOTE = re.compile(
+    rf"(?P<shown>{NUMBER}(?: ± {NUMBER})?)<!--=(?P<notebook>\d\d[a-z]?) (?P<key>[^>]+?) as (?P<form>\S+)-->"
+)
 
 
 def output_folder(out, notebook):
@@ -167,7 +169,7 @@ def claims_table(claims):
 def committed(root=ROOT):
     """The results.json of every committed notebook, by its number."""
     files = sorted((root / "figures").glob("*/results.json"))
-    return {path.parent.name[:2]: json.loads(path.read_text(encoding="utf-8")) for path in files}
+    return {path.parent.name.split("_")[0]: json.loads(path.read_text(encoding="utf-8")) for path in files}
 
 
 def fill(text, results):
@@ -259,7 +261,7 @@ def main():
         _write_json(path, rejudge(json.loads(path.read_text(encoding="utf-8"))))
     results = committed()
     files = {ROOT / "README.md": render}
-    published = [path for path in sorted(ROOT.glob("notebooks/percent/*.py")) if path.stem[:2] in results]
+    published = [path for path in sorted(ROOT.glob("notebooks/percent/*.py")) if path.stem.split("_")[0] in results]
     files |= dict.fromkeys(published, fill)
     for file, update in files.items():
         before = file.read_text(encoding="utf-8")

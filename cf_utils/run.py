@@ -21,12 +21,18 @@ class UsageError(ValueError):
 
 
 def find(numbers):
-    """Paths of the notebooks with these numbers (["01", "2"]); of all if there are none."""
-    known = {path.name[:2]: path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
-    unknown = [number for number in numbers if number.zfill(2) not in known]
-    if unknown:
-        raise UsageError(f"no notebook {unknown[0]!r}; there are {', '.join(known)}")
-    return [known[number] for number in dict.fromkeys(n.zfill(2) for n in numbers)] or list(known.values())
+    """Paths of the notebooks with these numbers (["01", "2", "03a"]; "03" is 03a and 03b); of all if there are none."""
+    known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
+    wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
+    chosen = [[key for key in known if key == number or key[:2] == number] for number in wanted]
+    if not all(chosen):
+        raise UsageError(f"no notebook {numbers[chosen.index([])]!r}; there are {', '.join(known)}")
+    return [known[key] for key in dict.fromkeys(key for keys in chosen for key in keys)] or list(known.values())
+
+
+def number_of(path):
+    """A notebook's number from its file's name, e.g. "01" or "03a"."""
+    return path.name.split("_")[0]
 
 
 def read_settings(name, path):
@@ -38,7 +44,7 @@ def read_settings(name, path):
         names = ", ".join(sorted(f.stem for f in file.parent.glob("*.yaml")))
         raise UsageError(f"no settings {name!r}; there are {names}")
     content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return content.get("all", {}) | content.get(path.name[:2], {})
+    return content.get("all", {}) | content.get(number_of(path), {})
 
 
 def check_parameters(path, parameters):

@@ -155,6 +155,13 @@ def joint(stream):
     return replace(stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),))
 
 
+def mask_logits(logits, y, allowed):
+    """Set logits ``[R, B, outputs]`` that do not count to -inf; ``allowed`` as of ``Stream.allowed``, y ``[R, B]``."""
+    if allowed is None:
+        return logits
+    return logits.masked_fill(~(allowed if allowed.ndim == 1 else allowed[y]), float("-inf"))
+
+
 def _check_scenario(scenario, outputs):
     if scenario not in SCENARIOS:
         raise ValueError(f"unknown scenario {scenario!r}; known are {', '.join(SCENARIOS)}")

@@ -13,6 +13,7 @@ from cf_utils.methods import Batch, Method
 from cf_utils.methods.base import take
 from cf_utils.models import Replicas, evaluating
 from cf_utils.randomness import generator
+from cf_utils.streams import mask_logits
 
 log = logging.getLogger(__name__)
 OPTIMIZERS = ("sgd", "adam", "adamw", "adagrad")
@@ -132,7 +133,7 @@ class Loop:
         """Let methods, then callbacks, act on a moment."""
         self.moment = moment
         for method in self.methods:
-            getattr(method, moment, lambda loop: None)(self)
+            getattr(method, moment)(self)
         for callback in self.callbacks:
             self.moment = moment  # a method or callback that trains has set it to "step"
             callback(self)
@@ -140,7 +141,7 @@ class Loop:
     def count_steps(self, samples):
         """How many batches a pass over ``samples`` has; a last batch of one sample is left out."""
         full, rest = divmod(samples, self.config.batch_size)
-        return full + (rest > 1 or samples == 1 < self.config.batch_size)
+        return full + (rest > 1 or (full == 0 and rest == 1))
 
     def train_epoch(self, x, y, purpose="order"):
         """One pass over samples that replicas share (y ``[N]``) or hold each (y ``[R, N]``), each in its own order.
@@ -307,13 +308,6 @@ def at(moment, call):
     if moment not in moments:
         raise ValueError(f"unknown moment {moment!r}; known are {', '.join(moments)}")
     return lambda loop: call(loop) if loop.moment == moment else None
-
-
-def mask_logits(logits, y, allowed):
-    """Set logits ``[R, B, outputs]`` that do not count to -inf; ``allowed`` as of ``Stream.allowed``, y ``[R, B]``."""
-    if allowed is None:
-        return logits
-    return logits.masked_fill(~(allowed if allowed.ndim == 1 else allowed[y]), float("-inf"))
 
 
 def predict(model, images, x, hidden=False, chunk=2000):

@@ -7,9 +7,9 @@ from conftest import assert_equal_alone, assert_same, double, small, state, trai
 from torch.nn import functional as F
 
 from cf_utils import streams
-from cf_utils.methods import METHODS, ActivationL1, Batch, Finetune, Method, Replay
+from cf_utils.methods import METHODS, OGD, ActivationL1, Batch, Finetune, Method, Replay, ogd
 from cf_utils.methods.base import check_count, check_strength
-from cf_utils.training import TrainConfig, at, predict
+from cf_utils.training import Loop, TrainConfig, at, predict
 
 CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam")
 HUGE = 1e6
@@ -304,3 +304,110 @@ def test_replay_joins_the_passes_of_other_methods(stream, order):
 def test_replay_names_wrong_arguments(arguments, message):
     with pytest.raises(ValueError, match=f"{message} is not possible"):
         Replay(*arguments)
+
+
+# --- orthogonal gradient descent ---
+
+
+def ogd_run(stream, norm=None, seeds=(0, 1, 2), optimizer="sgd", momentum=0.0, **arguments):
+    """Train with OGD; returns the run and, for each projected step: gradient and step, flat, and the basis."""
+    records = []
+
+    def note(loop):
+        if loop.moment == "before_task":
+            note.weights = ogd.flat(loop.model.parameters())
+        method = loop.methods[0]
+        if loop.moment == "step" and method.basis is not None:
+            step = ogd.flat(loop.model.parameters()) - note.weights
+            records.append((ogd.gradients(loop.model), step, method.basis))
+        if loop.moment == "step":
+            note.weights = ogd.flat(loop.model.parameters())
+
+    settings = replace(CONFIG, optimizer=optimizer, momentum=momentum, weight_decay=0.0)
+    return train(small(norm), OGD(**arguments), stream, settings, seeds, callbacks=[note]), records
+
+
+def overlap(vectors, basis):
+    """Largest |v_k . g| / |g| of each replica."""
+    return (basis @ vectors.unsqueeze(2)).squeeze(2).abs().amax(1) / vectors.norm(dim=1)
+
+
+@pytest.mark.parametrize("norm", [None, "batch", "layer"])
+@pytest.mark.parametrize(
+    "arguments", [{"directions": 1, "of": "loss"}, {"directions": 4}, {"directions": 3, "of": "loss"}]
+)
+def test_projected_gradient_is_orthogonal_to_the_basis(stream, norm, arguments):
+    run, records = ogd_run(stream, norm, **arguments)
+    assert len(records) > 5
+    for gradient, _, basis in records:
+        assert (overlap(gradient, basis) < 1e-5).all()
+    basis = run.methods[0].basis
+    products = basis @ basis.mT
+    there = products.diagonal(dim1=1, dim2=2) > 0.5
+    assert basis.shape[1] == 3 * arguments["directions"] and there.float().mean() > 0.9
+    assert (products - torch.diag_embed(there.float())).abs().max() < 1e-5
+
+
+@pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.9), ("adamw", 0.0)])
+def test_only_a_projected_step_is_orthogonal_under_momentum_and_adam(stream, optimizer, momentum):
+    for project, low, high in (("gradient", 0.01, 1), ("step", 0, 1e-4)):
+        arguments = {"directions": 2, "project": project, "optimizer": optimizer, "momentum": momentum}
+        _, records = ogd_run(stream, **arguments)
+        worst = torch.stack([overlap(step, basis) for _, step, basis in records]).amax(0)
+        assert (worst >= low).all() and (worst <= high).all()
+
+
+def test_before_anything_is_stored_ogd_is_finetuning(stream):
+    first = replace(stream, tasks=stream.tasks[:1], groups=stream.groups[:1])
+    runs = [train(small("batch"), method, first, CONFIG) for method in (OGD(3), Finetune())]
+    assert_same(state(runs[0].model), state(runs[1].model))
+
+
+@pytest.mark.parametrize("part", ["head", "body"])
+def test_projection_of_a_part_leaves_the_rest_alone(stream, part):
+    run, _ = ogd_run(stream, directions=2, part=part)
+    chosen = ogd.in_part(run.model, part).bool()
+    basis = run.methods[0].basis
+    assert (basis[:, :, ~chosen] == 0).all() and (basis[:, :, chosen].norm(dim=2) > 0.5).any()
+    assert chosen.sum() == (8 * 6 + 6 if part == "head" else 36 * 10 + 10 + 10 * 8 + 8)
+
+
+def test_stored_gradients_are_those_of_autograd(stream):
+    run = train(double("batch"), Finetune(), stream, CONFIG)
+    loop = Loop(run.model.train(), [], stream, CONFIG, (), torch.device("cpu"))
+    task, net = stream.tasks[0], run.model.replica(1).eval()
+    x = stream.images.scale(task.x_train).double()
+    found = ogd.task_gradients(loop, 1, "loss")[1, 0]
+    expected = torch.autograd.grad(F.cross_entropy(net(x), task.y_train), list(net.parameters()))
+    torch.testing.assert_close(found, torch.cat([g.flatten() for g in expected]))
+    label = task.y_train[2]
+    found = ogd.logit_gradient(loop, task.x_train[[2, 2, 2]], label.expand(3))[1]
+    expected = torch.autograd.grad(net(x[2:3])[0, label], list(net.parameters()))
+    torch.testing.assert_close(found, torch.cat([g.flatten() for g in expected]))
+    assert run.model.training and all(w.grad is None for w in run.model.parameters())
+
+
+def test_a_direction_that_is_there_already_becomes_zero():
+    v, w = torch.eye(3)[:2] * 5
+    basis = ogd.orthonormal(torch.stack([v, w, v + w]).unsqueeze(0))
+    torch.testing.assert_close(basis[0].abs(), torch.tensor([[1.0, 0, 0], [0, 1, 0], [0, 0, 0]]))
+    more = ogd.orthonormal(torch.tensor([[[1.0, 1, 1], [2, 2, 0]]]), basis)
+    torch.testing.assert_close(more[0, 3:].abs(), torch.tensor([[0.0, 0, 1], [0, 0, 0]]))
+
+
+def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
+    for arguments, message in [
+        ({"of": "x"}, "of='x' is unknown; known are loss, logit"),
+        ({"part": "x"}, "part='x' is unknown; known are all, head, body"),
+        ({"project": "x"}, "project='x' is unknown; known are gradient, step"),
+        ({"directions": -1}, "directions=-1 is not possible"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            OGD(**arguments)
+    with pytest.raises(ValueError, match="a basis of 600 directions is not possible: the network has 512 weights"):
+        train(small(), OGD(600), stream, CONFIG)
+    monkeypatch.setattr(ogd.psutil, "virtual_memory", lambda: type("memory", (), {"available": 1000}))
+    with pytest.raises(
+        MemoryError, match=r"4 directions of 512 weights for 3 replicas need 0\.0 GB to grow, but 0\.0 GB"
+    ):
+        train(small(), OGD(4), stream, CONFIG)

@@ -128,3 +128,80 @@ def test_probes_of_a_model_on_cuda_leave_results_on_the_cpu(stream, images):
     tensors = [*looks[-1].values(), *totals[0].values(), logits, *hidden.values()]
     tensors += probes.activity(run.model, images, images.x_test).values()
     assert next(run.model.parameters()).is_cuda and not any(tensor.is_cuda for tensor in tensors)
+
+
+def test_linear_probe_reads_labels_off_features_and_nothing_off_noise():
+    generator = torch.Generator().manual_seed(0)
+    y = torch.arange(3).repeat(200)
+    fitted = torch.arange(600) < 480
+    clear = torch.eye(3)[y] + 0.1 * torch.randn(600, 3, generator=generator)
+    found = probes.linear_probe(torch.stack([clear, torch.randn(600, 3, generator=generator)]), y, fitted)
+    assert found["accuracy"][0] == 1.0 and abs(found["accuracy"][1] - 1 / 3) < 0.12
+    assert found["by class"].shape == found["norm"].shape == (2, 3)
+    assert found["by class"].mean(1) == pytest.approx(found["accuracy"])  # as many of each class
+    assert (found["norm"][0] > 5 * found["norm"][1]).all() and found["converged"].tolist() == [1.0, 1.0]
+
+
+def test_linear_probe_of_two_classes_gives_both_one_norm():
+    x = torch.tensor([[-1.0], [1.0]]).repeat(20, 1).unsqueeze(0)
+    found = probes.linear_probe(x, torch.tensor([4, 7]).repeat(20), torch.arange(40) < 30)
+    assert found["by class"].tolist() == [[1.0, 1.0]] and found["norm"][0, 0] == found["norm"][0, 1] > 0
+
+
+def test_a_unit_that_is_nearly_dead_does_not_decide():
+    y = torch.tensor([0, 1]).repeat(100)
+    x = torch.stack([2.0 * y - 1, torch.zeros(200)], 1) + 0.5 * torch.randn(
+        200, 2, generator=torch.Generator().manual_seed(0)
+    )
+    x[:, 1] = 1e-6 * (torch.arange(200) == 0)
+    fitted = torch.arange(200) < 160
+    x[~fitted, 1] = 1e-3  # a thousand of its deviations, against the label
+    assert probes.linear_probe(x.unsqueeze(0), y, fitted)["accuracy"][0] > 0.9
+
+
+def test_linear_probe_needs_every_class_on_both_sides():
+    y = torch.tensor([0, 1] * 10)
+    for fitted in (torch.arange(20) < 0, (torch.arange(20) < 10) & (y == 0), torch.arange(20) < 20):
+        with pytest.raises(ValueError, match="a probe needs samples of each of two classes or more"):
+            probes.linear_probe(torch.zeros(1, 20, 2), y, fitted)
+
+
+def test_held_out_digits_are_split_once_for_all():
+    y = torch.arange(10).repeat(100)
+    index, fitted = probes.held_out(y, [3, 4])
+    assert set(y[index].tolist()) == {3, 4} and len(index) == 200
+    assert 0.7 < fitted.float().mean() < 0.9
+    everything, all_fitted = probes.held_out(y, range(10))
+    assert all_fitted.sum() == 800
+    assert set(index[fitted].tolist()) <= set(everything[all_fitted].tolist())
+
+
+def test_class_shift_by_hand():
+    h = torch.tensor([[[0.0], [2.0], [4.0], [6.0]]])
+    deviation = 5**0.5
+    found = probes.class_shift(h, torch.tensor([0, 0, 1, 1]))
+    assert found[0].tolist() == pytest.approx([2 / deviation, 2 / deviation])
+
+
+def test_cka_is_one_up_to_rotation_and_scale_and_zero_for_unrelated_features():
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    x, y = corners[:, :1], corners[:, 1:]
+    turned = corners @ torch.tensor([[0.6, 0.8], [-0.8, 0.6]]) * 3 + 1
+    found = probes.cka(torch.stack([corners, corners]), torch.stack([corners, turned]))
+    assert found.tolist() == pytest.approx([1, 1])
+    assert probes.cka(x.unsqueeze(0), y.unsqueeze(0)).item() == pytest.approx(0)
+    assert probes.cka(corners.unsqueeze(0), x.unsqueeze(0)).item() == pytest.approx(0.5**0.5)
+
+
+def test_rank_correlation_leaves_out_what_is_not_there():
+    a = np.array([[[1, 2, 3, np.nan], [1, 2, 3, 4], [1, 2, np.nan, np.nan], [1, 1, 1, 1]]])
+    b = np.array([[[1, 5, 9, 0], [4, 3, 2, 1], [1, 2, 3, 4], [1, 2, 3, 4]]])
+    assert probes.rank_correlation(a[:, :1], b[:, :1]).tolist() == [1.0]
+    assert probes.rank_correlation(a, b).tolist() == [0.0]  # of 1 and -1; the others have no rank
+    assert np.isnan(probes.rank_correlation(a[:, 2:], b[:, 2:])).all()
+
+
+def test_first_step_at_which_enough_is_right():
+    records = [{"task": 0, "step": s, "on": 0, "right": r} for s, r in [(0, [0, 0]), (5, [0.9, 0.2]), (9, [1, 0.3])]]
+    found = probes.first_step(records, 0.9)
+    assert found[0] == 5 and np.isnan(found[1])

@@ -63,7 +63,10 @@ def test_a_claim_must_test_something():
 @pytest.mark.parametrize(("rule", "ours"), [("a − b", [1.0, 3.0]), ("a ÷ b", [2.0, 4.0]), ("a - b", [7.0, 7.0])])
 def test_a_claim_rests_on_a_number_or_on_two(tmp_path, rule, ours):
     file = tmp_path / "claims.csv"
-    file.write_text(f"id,source,statement,theirs,ours,above,below,within,reason\n01-x,s,t,1,{rule},0,,,\n02-b,s,t,text,c,,,1,\n", encoding="utf-8")
+    file.write_text(
+        f"id,source,statement,theirs,ours,above,below,within,reason\n01-x,s,t,1,{rule},0,,,\n02-b,s,t,text,c,,,1,\n",
+        encoding="utf-8",
+    )
     numbers = {"a": [2, 4], "b": [1, 1], "a - b": [7, 7]}
     (row,) = results.read_claims("01", numbers, file)
     assert (row["ours"], row["n"], row["theirs"]) == (np.mean(ours), 2, 1)

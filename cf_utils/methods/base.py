@@ -65,6 +65,9 @@ class Method:
     def after_step(self, loop):
         """After the optimizer's step."""
 
+    def after_epoch(self, loop):
+        """After each epoch."""
+
     def after_task(self, loop):
         """After the last step of a task: consolidate, store."""
 

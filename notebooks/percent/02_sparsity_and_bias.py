@@ -180,7 +180,7 @@ results.save_figure(fig, folder, "features", table, note)
 # %%
 layers = {"fc1.weight": ("unit of layer 1", "from pixel"), "fc2.weight": ("unit of layer 2", "from unit of layer 1")}
 layers["fc3.weight"] = ("output", "from unit of layer 2")
-note = f"{caption}. Seed 0; a colour scale for each row."
+note = f"{caption}. Seed 0; a colour scale for each row, up to its 99.5 % quantile."
 for layer, (to, source) in layers.items():
     grid = {name: [gradients[name][t][layer][0].numpy() for t in range(5)] for name in kinds}
     titles = [f"during {name}" for name in names]
@@ -266,6 +266,8 @@ measures |= {"accuracy, all ten\ndigits (%)": "accuracy", "task-aware accuracy\n
 groups = {"growth of sparsity\nfrom task 1 (points)": {name: 100 * growth[name] for name in cases}}
 groups |= {label: {name: 100 * looks[name][4][key] for name in cases} for label, key in measures.items()}
 fig, axes, table = plots.dot_columns(groups)
+axes[2].set_xlim(0, 100)
+plots.mark(axes[3], 50, "chance", "right")
 note = f"{caption}. Sparsity on test digits, accuracy on held-out digits; 95 % intervals."
 results.save_figure(fig, folder, "interventions", table, note)
 

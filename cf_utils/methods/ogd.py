@@ -1,0 +1,161 @@
+import psutil
+import torch
+from torch.nn import functional as F
+
+from cf_utils.methods.base import Method, check_count
+from cf_utils.randomness import generator
+from cf_utils.streams import mask_logits
+
+OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "step")
+
+
+class OGD(Method):
+    """Orthogonal gradient descent (Farajtabar et al. 2019, arXiv:1910.07104).
+
+    After each task ``directions`` gradients (at most one an image) are stored and made orthonormal to those before
+    (Gram-Schmidt); later gradients g become g - sum_k (v_k . g) v_k.
+    of: "logit", gradients of the true class's logit, of that many random samples of the task (the paper's OGD-GTL);
+    or "loss", mean gradients of the cross-entropy over that many equal shares of the task (1: over all of it).
+    part: project "all" weights, the "head" (last layer) or the "body" alone.
+    project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it.
+    Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, orthonormal rows; what depends on the
+    rest to 1e-4 is a row of zeros. Raises ValueError for a basis larger than the network, MemoryError for one that
+    does not fit.
+    """
+
+    name = "ogd"
+    dial = "directions"
+    example = {"directions": 20}
+
+    def __init__(self, directions=200, of="logit", part="all", project="gradient"):
+        self.directions = check_count("directions", directions)
+        for argument, value, known in (("of", of, OF), ("part", part, PART), ("project", project, PROJECT)):
+            if value not in known:
+                raise ValueError(f"{argument}={value!r} is unknown; known are {', '.join(known)}")
+        self.of, self.part, self.project, self.basis = of, part, project, None
+
+    def adjust_gradients(self, loop):
+        if self.basis is None:
+            return
+        if self.project == "step":
+            self.before = flat(loop.model.parameters())
+            return
+        for weight, value in pieces(loop.model, self.free(gradients(loop.model))):
+            if weight.grad is not None:
+                weight.grad.copy_(value)
+
+    def after_step(self, loop):
+        if self.basis is None or self.project == "gradient":
+            return
+        step = flat(loop.model.parameters()) - self.before
+        for weight, value in pieces(loop.model, self.before + self.free(step)):
+            weight.data.copy_(value)
+
+    def free(self, g):
+        """The part of ``g`` ``[R, P]`` that is orthogonal to the basis."""
+        return g - torch.bmm(torch.bmm(self.basis, g.unsqueeze(2)).mT, self.basis).squeeze(1)
+
+    def after_task(self, loop):
+        if self.directions == 0:
+            return
+        count = self.directions + (0 if self.basis is None else self.basis.shape[1])
+        check_room(loop.model, count, loop.device)
+        chosen = in_part(loop.model, self.part)
+        new = task_gradients(loop, self.directions, self.of) * chosen
+        self.basis = orthonormal(new, self.basis) * chosen  # rounding leaves dust outside
+
+
+def flat(tensors):
+    """Stacked tensors ``[R, ...]`` side by side, ``[R, P]``, detached."""
+    return torch.cat([tensor.detach().flatten(1) for tensor in tensors], 1)
+
+
+def gradients(model):
+    """The gradients that ``model``'s weights hold, ``[R, P]``; zero for a frozen weight."""
+    return flat([torch.zeros_like(w) if w.grad is None else w.grad for w in model.parameters()])
+
+
+def pieces(model, vector):
+    """Pairs of a stacked weight and its part of ``vector`` ``[R, P]``, in its shape."""
+    weights = list(model.parameters())
+    parts = vector.split([weight[0].numel() for weight in weights], 1)
+    return [(weight, part.view_as(weight)) for weight, part in zip(weights, parts, strict=True)]
+
+
+def in_part(model, part):
+    """1 for weights of the "head" (the last layer), of the "body" or of "all", else 0: ``[P]``."""
+    head = [*model.weights][-1].rpartition(".")[0] + "."
+    chosen = [part == "all" or (part == "head") == name.startswith(head) for name in model.weights]
+    sizes = [weight[0].numel() for weight in model.weights.values()]
+    return torch.cat([torch.full((n,), float(c)) for n, c in zip(sizes, chosen, strict=True)]).to(
+        next(model.parameters())
+    )
+
+
+def task_gradients(loop, directions, of):
+    """Gradients ``[R, directions, P]`` of the loop's task at its model, as of ``OGD``; no more than it has images."""
+    x, y, n = loop.task.x_train, loop.task.y_train, len(loop.task.y_train)
+    directions = min(directions, n)
+    if of == "loss":
+        return torch.stack([mean_gradient(loop, x[i::directions], y[i::directions]) for i in range(directions)], 1)
+    draws = [torch.randperm(n, generator=generator(seed, "ogd", loop.t))[:directions] for seed in loop.seeds]
+    draws = torch.stack(draws).to(loop.device)
+    return torch.stack([logit_gradient(loop, x[index], y[index]) for index in draws.T], 1)
+
+
+def mean_gradient(loop, x, y, chunk=500):
+    """Gradient ``[R, P]`` of the mean cross-entropy over shared images ``x`` ``[N, C, H, W]`` uint8, labels ``[N]``."""
+
+    def loss(logits, y):
+        return F.cross_entropy(mask_logits(logits, y, loop.allowed).mT, y, reduction="sum")
+
+    shared = [(a.expand(len(loop.model), *a.shape), b.expand(len(loop.model), -1)) for a, b in _chunks(x, y, chunk)]
+    return sum(_gradient(loop, a, b, loss) for a, b in shared) / len(y)
+
+
+def logit_gradient(loop, x, y):
+    """Gradient ``[R, P]`` of the true class's logit, for one image ``[R, C, H, W]`` and label ``[R]`` a replica."""
+    return _gradient(loop, x.unsqueeze(1), y.unsqueeze(1), lambda logits, y: logits[:, 0].gather(1, y).sum())
+
+
+def _chunks(x, y, size):
+    return zip(x.split(size), y.split(size), strict=True)
+
+
+def _gradient(loop, x, y, value):
+    model, mode = loop.model, loop.model.training
+    model.eval()
+    model.zero_grad(set_to_none=True)
+    value(model(loop.scaled(x)), y).backward()
+    model.train(mode)
+    found = gradients(model)
+    model.zero_grad(set_to_none=True)
+    return found
+
+
+def orthonormal(new, basis=None, least=1e-4):
+    """``basis`` ``[R, K, P]`` with the rows of ``new`` ``[R, k, P]`` added, all orthonormal.
+
+    A row that the rows before it explain but for a share of ``least`` becomes zero: it is rounding error.
+    """
+    rows = new / new.norm(dim=2, keepdim=True).clamp(min=1e-30)
+    for _ in range(2):  # twice is enough (Giraud et al. 2005)
+        rows = rows if basis is None else rows - (rows @ basis.mT) @ basis
+        q, r = torch.linalg.qr(rows.mT)
+        rows = q.mT * (r.diagonal(dim1=1, dim2=2).abs() > least).unsqueeze(2)
+    return rows if basis is None else torch.cat([basis, rows], 1)
+
+
+def check_room(model, count, device):
+    """ValueError or MemoryError if ``count`` directions are too many for the network or for the device's memory."""
+    weights = sum(weight[0].numel() for weight in model.parameters())
+    if count > weights:
+        raise ValueError(f"a basis of {count} directions is not possible: the network has {weights} weights")
+    # Growing the basis holds it twice.
+    needed = 2 * len(model) * count * weights * next(model.parameters()).element_size()
+    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+    if needed > free:
+        raise MemoryError(
+            f"{count} directions of {weights} weights for {len(model)} replicas need {needed / 1e9:.1f} GB to grow, "
+            f"but {free / 1e9:.1f} GB are free; store fewer directions or train fewer replicas"
+        )
