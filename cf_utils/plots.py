@@ -138,7 +138,7 @@ def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None,
     return fig, pd.DataFrame(rows)
 
 
-def over_tasks(rows, panels, names):
+def over_tasks(rows, panels, names, ylim=(-3, 103)):
     """Lines over tasks: a row of panels for each measure.
 
     rows: axis label -> network -> ``[seeds, tasks]``; panels: lists of networks, one for each column; names: of the
@@ -151,7 +151,7 @@ def over_tasks(rows, panels, names):
         for ax, panel in zip(row, panels, strict=True):
             drawn = [band(ax, names, networks[network], network, index=i) for i, network in enumerate(panel)]
             tables.append(pd.concat(drawn).assign(measure=label))
-            ax.set(xlabel="after task", ylim=(-3, 103))
+            ax.set(xlabel="after task", ylim=ylim)
             end_labels(ax, gap=0.075)
         row[0].set_ylabel(label)
     return fig, pd.concat(tables).rename(columns={"x": "after", "label": "network"})
@@ -201,21 +201,19 @@ def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4):
 
 
 def labelled_points(families, xlabel, ylabel):
-    """Points with 95 % intervals in both directions, each named: family -> name -> (x, y), one value a seed each.
+    """Points with 95 % intervals in both directions: family -> name -> (x, y), one value a seed each.
 
-    A family shares colour and marker. Returns the figure and its table.
+    A family shares its colour; a legend beside the axes names every point. Returns the figure and its table.
     """
-    fig, ax = plt.subplots(figsize=(9.5, 6))
+    fig, ax = plt.subplots(figsize=(10, 5.2))
     rows = []
     for index, (family, members) in enumerate(families.items()):
-        for name, pair in members.items():
+        for marker, (name, pair) in zip(MARKERS, members.items(), strict=False):
             (x, dx), (y, dy) = (interval(np.asarray(values, dtype=float)) for values in pair)
-            color = COLORS[index]
-            ax.errorbar(x, y, dy, dx, fmt=MARKERS[index], color=color, capsize=2)
-            ax.annotate(name, (x, y), (6, 4), textcoords="offset points", color=color, fontsize="small")
+            ax.errorbar(x, y, dy, dx, fmt=marker, color=COLORS[index], capsize=2, ms=7, mec="white", label=name)
             rows.append({"family": family, "name": name, "x": x, "x ci95": dx, "y": y, "y ci95": dy})
     ax.set(xlabel=xlabel, ylabel=ylabel)
-    ax.margins(x=0.15)
+    fig.legend(loc="outside right center", fontsize="small")
     return fig, pd.DataFrame(rows)
 
 

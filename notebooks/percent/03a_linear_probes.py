@@ -1,0 +1,296 @@
+# %% [markdown]
+# # 03a · Batch-norm, dropout and linear probes
+#
+# **The outputs have forgotten the old digits: what can a fresh linear classifier still read off the hidden units?**
+#
+# TODO answer
+#
+# *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
+#
+# Before: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb) · Next: [03b · Head or body?](03b_head_or_body.ipynb)
+
+# %% [markdown]
+# ## The idea
+#
+# A *linear probe* (Alain & Bengio 2016) takes the network's hidden activations $h(x)$ as fixed features and fits a new
+# linear classifier to them,
+#
+# $$\hat y = \arg\max_c \; w_c^\top \tilde h(x) + b_c ,$$
+#
+# here multinomial logistic regression on standardised features $\tilde h$. What it gets right is in the representation,
+# whatever the network's own head says. Two cautions, which the notes that we start from lack: a *random* network has
+# useful features too, so an untrained network is the baseline; and the probe must not be scored on digits that it was
+# fitted on. We fit it on 80 % of the held-out training digits, as the notes did, and score it on the other 20 %.
+
+# %%
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+
+from cf_utils import data, methods, models, plots, probes, results, streams, training
+
+plots.style()
+
+# %% tags=["parameters"]
+dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
+validation = 1500  # training digits held out: probes are fitted on 80 % of them and scored on the rest
+seeds = 10  # replicas, trained side by side
+epochs = 5  # passes over each task
+batch_size = 64
+lr = 1e-3
+out = ""  # folder for figures and results; empty: out/03a_linear_probes
+
+# %% [markdown]
+# ## The stream and the probe
+#
+# Network, tasks and optimizer are those of notebook 01. After each task we probe both hidden layers for the classes seen
+# so far. All networks are probed on the same digits.
+
+# %%
+folder = results.output_folder(out, "03a_linear_probes")
+images = data.load(dataset, validation=validation)
+stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
+joint = streams.joint(stream)
+config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
+names = [task.name for task in stream.tasks]
+order = [label for task in stream.tasks for label in task.labels]  # classes as they come: 1, 2, 3, ..., 9, 0
+everything, to_fit = probes.held_out(images.y_val, range(10))
+caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+probed = (
+    f"{caption}. Probes: fitted on {int(to_fit.sum()):,} held-out digits, scored on {int((~to_fit).sum()):,} others"
+)
+print(f"{probed}.")
+
+# %%
+looks, runs = {}, {}
+
+
+def look(model, classes):
+    """Probes of both hidden layers for these classes, the notes' other measures, and the network's own accuracy."""
+    index, fitted = probes.held_out(images.y_val, classes)
+    y = images.y_val[index]
+    logits, hidden = training.predict(model, images, images.x_val[index], hidden=True)
+    own = {layer: probes.linear_probe(h, y, fitted) for layer, h in hidden.items()}
+    own["shift"] = probes.class_shift(hidden[model.relus[-1]], y).numpy()
+    own["network"] = (logits.argmax(2) == y)[:, ~fitted].double().mean(1).numpy()
+    return own | {key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()}
+
+
+def train(name, build=models.mlp, method=None, stream=stream, config=config, extra=()):
+    """Train replicas and look at them after each task; keeps the looks by name."""
+    looks[name] = []
+
+    def note(loop):
+        seen = sorted({label for task in loop.stream.tasks[: loop.t + 1] for label in task.labels})
+        looks[name].append(look(loop.model, seen))
+
+    callbacks = [training.at("after_task", note), *extra]
+    runs[name] = training.run_stream(
+        build, method or methods.Finetune(), stream, config, range(seeds), callbacks=callbacks
+    )
+
+
+# %% [markdown]
+# Two checks that a reader can believe: a probe of features that *are* the answer gets everything right, and a probe of noise
+# guesses.
+
+# %%
+y = images.y_val[everything]
+noise = torch.randn(1, len(y), 20, generator=torch.Generator().manual_seed(0))
+for name, features in {"the answer": torch.eye(10)[y].unsqueeze(0), "noise": noise}.items():
+    print(f"{name}: {100 * probes.linear_probe(features, y, to_fit)['accuracy'][0]:.0f} % right")
+
+# %% [markdown]
+# ## Ten tables, and three baselines
+#
+# **Prediction (notes).** After five tasks a probe of the plain network still gets 72 % right where the network gets 20 %:
+# the representation survives and the head ignores it. Batch-norm keeps most (89 %), dropout costs (64 %), sparsity is a
+# disaster (31 %); batch-norm rescues both. Weight decay of 0.1 helps a little, more of it harms. (The notes' runs with weight decay
+# stop at 98 % training accuracy; beside them stands a control with the usual decay that stops there too.)
+
+# %%
+L1 = methods.ActivationL1(1.0)
+nets = {norm: partial(models.mlp, norm=norm) for norm in ("batch", "layer")}
+variants = {
+    "plain": {},
+    "batch-norm": {"build": nets["batch"]},
+    "layer-norm": {"build": nets["layer"]},
+    "L1 = 1": {"method": L1},
+    "batch-norm, L1 = 1": {"build": nets["batch"], "method": L1},
+    "dropout 0.2": {"build": partial(models.mlp, dropout=0.2)},
+    "batch-norm, dropout": {"build": partial(models.mlp, norm="batch", dropout=0.2)},
+    "batch-norm, dropout, L1 = 1": {"build": partial(models.mlp, norm="batch", dropout=0.2), "method": L1},
+}
+for decay in (0.01, 0.1, 1.0, 5.0):
+    variants[f"decay {decay:g}, stopped"] = {"config": replace(config, weight_decay=decay, stop_at=0.98)}
+for name, options in variants.items():
+    train(name, **options)
+for name, build in {"plain": models.mlp, "batch-norm": nets["batch"]}.items():
+    train(f"{name}, joint", build, stream=joint)
+    looks[f"{name}, untrained"] = [look(models.Replicas(build, range(seeds)), range(10))]
+pixels = images.scale(images.x_val[everything]).flatten(1)
+raw = probes.linear_probe(pixels.unsqueeze(0), y, to_fit)["accuracy"][0]
+
+
+# %%
+def strength(name, key):
+    """A measure of each class after each task, ``[seeds, tasks, classes in order]``; NaN for classes not seen yet."""
+    values = np.full((seeds, 5, 10), np.nan)
+    for t, found in enumerate(looks[name]):
+        seen = sorted(order[: 2 * t + 2])
+        values[:, t, [order.index(c) for c in seen]] = found["shift"] if key == "shift" else found["act2"][key]
+    return values
+
+
+tables = {}
+for name in variants:
+    overall = np.stack([found["act2"]["accuracy"] for found in looks[name]], 1).mean(0)
+    tables[name] = 100 * np.vstack([overall, strength(name, "by class").mean(0).T])
+fig, table = plots.number_grid(tables, ["all", *order], names, "class", "after task", columns=4)
+results.save_figure(
+    fig, folder, "tables", table, f"{probed}.\nLast hidden layer, classes seen so far; accuracy in %, mean over seeds."
+)
+
+# %%
+last = {name: looks[name][-1] for name in looks}
+columns = {
+    "network itself (%)": {name: 100 * found["network"] for name, found in last.items()},
+    "probe of layer 1 (%)": {name: 100 * found["act1"]["accuracy"] for name, found in last.items()},
+    "probe of layer 2 (%)": {name: 100 * found["act2"]["accuracy"] for name, found in last.items()},
+}
+fig, axes, table = plots.dot_columns(columns)
+for ax in axes[1:]:
+    plots.mark(ax, 100 * raw, "pixels")
+results.save_figure(fig, folder, "summary", table, f"{probed}.\nAll ten digits after five tasks; 95 % intervals.")
+
+# %% [markdown]
+# TODO reading
+#
+# ## Three measures of strength: do they agree?
+#
+# The notes tried three measures for each class after each task: how far the class's mean lies from the mean of all (in
+# deviations), the norm of the probe's coefficients for the class, and the probe's accuracy on it. They call the results
+# inconsistent and use the third. **Prediction.** If all three measured the same thing, they would rank the classes alike.
+
+
+# %%
+measures = {"mean shift": "shift", "coefficients": "norm", "accuracy": "by class"}
+pairs = [(a, b) for i, a in enumerate(measures) for b in list(measures)[i + 1 :]]
+agreement = {"between classes, after each task": {}, "between tasks, for each class": {}}
+for name in ("plain", "batch-norm"):
+    for a, b in pairs:
+        x, y = (strength(name, measures[key]) for key in (a, b))
+        pair = f"{name}: {a} and {b}"
+        agreement["between classes, after each task"][pair] = probes.rank_correlation(x, y)
+        swapped = probes.rank_correlation(x.swapaxes(1, 2), y.swapaxes(1, 2))
+        agreement["between tasks, for each class"][pair] = swapped
+fig, axes, table = plots.dot_columns(agreement, "rank correlation of measures of strength")
+for ax in axes:
+    plots.mark(ax, 0, "none")
+    ax.set_xlim(-1.05, 1.05)
+note = f"{probed}.\nSpearman's, means over tasks 2 to 5 or over the classes of tasks 1 to 3; 95 % intervals."
+results.save_figure(fig, folder, "agreement", table, note)
+
+# %% [markdown]
+# TODO reading
+#
+# ## Does batch-norm help because sparsity cannot grow?
+#
+# Notebook 02 found that the plain network's units fall silent (89 % sparsity) and that batch-norm prevents it. If that is why
+# batch-norm keeps the representation, then (1) forcing sparsity *under* batch-norm must cost what batch-norm gained, (2) keeping
+# the plain network's units active *without* batch-norm must win it, and (3) sparsity must say how much is left. For (1) the
+# penalty of notebook 02, at several strengths. For (2) we do with biases what batch-norm does first: after every
+# fifth step we set each hidden bias so that the unit's mean input on digits of the current task is zero. And smaller
+# learning rates, under which sparsity grows less.
+
+
+# %%
+def centre(loop):
+    """Set the hidden biases so that each unit's mean input over 500 digits of the task is zero."""
+    w, x = loop.model.weights, loop.scaled(loop.task.x_train[:500]).flatten(1)
+    with torch.no_grad():
+        w["fc1.bias"].copy_(-(w["fc1.weight"] @ x.mean(0)))
+        h = torch.relu(x @ w["fc1.weight"].mT + w["fc1.bias"].unsqueeze(1)).mean(1)
+        w["fc2.bias"].copy_(-(w["fc2.weight"] @ h.unsqueeze(2)).squeeze(2))
+
+
+for strong in (0.01, 0.1):
+    train(f"batch-norm, L1 = {strong:g}", nets["batch"], methods.ActivationL1(strong))
+train("plain, centred by biases", extra=[training.every(5, centre)])
+for slow in (0.3, 0.1):
+    train(f"plain, lr {slow * lr:g}", config=replace(config, lr=slow * lr))
+
+# %%
+families = {
+    "plain": ["plain", f"plain, lr {0.3 * lr:g}", f"plain, lr {0.1 * lr:g}", "plain, centred by biases"],
+    "L1 without batch-norm": ["L1 = 1"],
+    "dropout, weight decay": [name for name in variants if name.startswith(("dropout", "decay"))],
+    "batch-norm": [name for name in looks if name.startswith("batch-norm") and len(looks[name]) == 5],
+    "layer-norm": ["layer-norm"],
+}
+points = {
+    family: {name: (100 * looks[name][4]["sparsity"], 100 * looks[name][4]["act2"]["accuracy"]) for name in members}
+    for family, members in families.items()
+}
+fig, table = plots.labelled_points(points, "sparsity after task 5 (%)", "probe of layer 2, all ten digits (%)")
+results.save_figure(fig, folder, "sparsity", table, f"{probed}.\nMeans and 95 % intervals.")
+
+# %%
+x, y = (np.stack([np.asarray(v[i]) for family in points.values() for v in family.values()], 1) for i in (0, 1))
+trend = probes.rank_correlation(x[:, None], y[:, None])  # over the variants, [seeds]
+left = {name: 100 * looks[name][4]["act2"]["accuracy"] for name in variants}
+gain = left["batch-norm"] - left["plain"]
+centred = 100 * looks["plain, centred by biases"][4]["act2"]["accuracy"]
+shares = {
+    "lost to sparsity under batch-norm": (left["batch-norm"] - left["batch-norm, L1 = 1"]) / gain.mean(),
+    "won by centred biases": (centred - left["plain"]) / gain.mean(),
+}
+Markdown(
+    f"Over these {x.shape[1]} networks the rank correlation of sparsity and probe is **{results.plus_minus(trend, '.2f')}**. Of "
+    f"batch-norm's gain ({results.plus_minus(gain)} points), forcing sparsity under it takes "
+    f"**{results.plus_minus(100 * shares['lost to sparsity under batch-norm'], '.0f', ' %')}** away; centring the plain network's "
+    f"units by their biases wins **{results.plus_minus(100 * shares['won by centred biases'], '.0f', ' %')}** of it."
+)
+
+# %% [markdown]
+# TODO reading
+#
+# ## What became of the notes' claims
+#
+# Each claim of the source, its number and ours. `claims.csv` says what is tested; the verdict follows from the interval.
+
+# %%
+numbers = {}
+for name, found in looks.items():
+    for t, after in enumerate(found):
+        numbers |= {f"probe task {t + 1}/{name}": after["act2"]["accuracy"]}
+        numbers |= {f"{key} task {t + 1}/{name}": after[key] for key in ("network", "sparsity", "dead")}
+    numbers[f"probe of layer 1/{name}"] = found[-1]["act1"]["accuracy"]
+    numbers |= {f"probe/{name}": found[-1]["act2"]["accuracy"], f"network/{name}": found[-1]["network"]}
+    for c, values in enumerate(found[-1]["act2"]["by class"].T):
+        numbers[f"class {c}/{name}"] = values
+    numbers[f"classes below 1 %/{name}"] = (found[-1]["act2"]["by class"] < 0.01).sum(1)
+    numbers[f"rank of class 5/{name}"] = 1 + np.argsort(np.argsort(found[-1]["act2"]["by class"], axis=1), axis=1)[:, 5]
+numbers |= {f"agreement {way}/{' '.join(pair.split())}": v for way, of in agreement.items() for pair, v in of.items()}
+numbers |= {f"share of batch-norm's gain/{k}": v for k, v in shares.items()}
+numbers |= {"rank correlation of sparsity and probe": trend, "pixels": raw}
+fits = [after[layer]["converged"] for found in looks.values() for after in found for layer in ("act1", "act2")]
+numbers["converged"] = float(np.mean(fits))
+claims = results.read_claims("03a", numbers)
+Markdown(results.claims_table(claims))
+
+# %%
+settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation")}
+_ = results.save_run(folder, "03a", images.name, settings, range(seeds), numbers, claims)
+print(f"{100 * numbers['converged']:.1f} % of {len(fits) * seeds:,} probe fits converged.")
+
+# %% [markdown]
+# ## Takeaways
+#
+# TODO
+#
+# **References.** Alain & Bengio 2016, arXiv:1610.01644. Ioffe & Szegedy 2015. Davari et al. 2022, arXiv:2203.13381. The source:
+# Split-MNIST notes, "Sequential training with weight decay" and "Representation strength and forgetting".

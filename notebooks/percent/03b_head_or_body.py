@@ -1,0 +1,329 @@
+# %% [markdown]
+# # 03b · Head or body?
+#
+# **Is an old task gone from the network, or only out of reach of its head?**
+#
+# TODO answer
+#
+# *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
+#
+# Before: [03a · Batch-norm, dropout and linear probes](03a_linear_probes.ipynb)
+
+# %% [markdown]
+# ## The idea
+#
+# Split a network into *body* (all but the last layer, which computes features) and *head* (the last layer). After
+# the stream, refit the head alone to all classes, as a linear probe does (notebook 03a). With $J$ and $P_J$ the accuracies of the
+# jointly trained network and of a probe on it, $A$ and $P$ those of the sequentially trained one,
+#
+# $$\underbrace{J - A}_{\text{lost}} = \underbrace{P - A}_{\text{won back by a new head}} + \underbrace{P_J - P}_{\text{gone from the body}} + \underbrace{J - P_J}_{\text{probe's own cost}} .$$
+#
+# Two published opinions start from here. Davari et al. (2022): measured by probes, representations forget little. Hess et al.
+# (2023): they forget little because they *learned* little that is special to a task; relative to that, they forget as
+# badly as the outputs do.
+
+# %%
+from functools import partial
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import torch
+from IPython.display import Markdown
+from sklearn.manifold import TSNE
+
+from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+
+plots.style()
+
+# %% tags=["parameters"]
+dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
+validation = 1500  # training digits held out: probes are fitted on a part of them and scored on the rest
+seeds = 10  # replicas, trained side by side
+epochs = 5  # passes over each task
+batch_size = 64
+lr = 1e-3
+level = 0.95  # share of a relearned task's digits that must be right
+out = ""  # folder for figures and results; empty: out/03b_head_or_body
+
+# %% [markdown]
+# ## The stream, looked at six times
+#
+# Network, tasks and optimizer are those of notebook 01. Before training and after each task we fit probes to the last hidden
+# layer: one for all ten digits, seen or not, and one for each pair (task-aware). A pair's probe is fitted on half of its
+# held-out digits and scored on the other half.
+
+# %%
+folder = results.output_folder(out, "03b_head_or_body")
+images = data.load(dataset, validation=validation)
+first = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
+stream = streams.split(images, first, scenario="class")
+joint = streams.joint(stream)
+config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
+names = [task.name for task in stream.tasks]
+stages = ["start", *names]
+kinds = {
+    "plain": models.mlp,
+    "batch-norm": partial(models.mlp, norm="batch"),
+    "layer-norm": partial(models.mlp, norm="layer"),
+}
+compared = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:1000]  # for CKA
+caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+looks, runs = {}, {}
+
+
+def probe(hidden, classes, share):
+    """A probe of features of all held-out digits for some classes."""
+    index, fitted = probes.held_out(images.y_val, classes, share)
+    return probes.linear_probe(hidden[:, index], images.y_val[index], fitted)
+
+
+def look(model, pairs):
+    """Probes for each of the pairs and for all ten digits; features of some test digits."""
+    logits, hidden = training.predict(model, images, images.x_val, hidden=True)
+    last = hidden[model.relus[-1]]
+    found = {"pairs": [probe(last, pair, 0.5) for pair in pairs]}
+    if len(pairs) == 1:
+        return found
+    index, fitted = probes.held_out(images.y_val, range(10))
+    right = logits[:, index[~fitted]].argmax(2) == images.y_val[index[~fitted]]
+    found |= {"all": probe(last, range(10), 0.8), "network": right.double().mean(1).numpy()}
+    return found | {"features": training.predict(model, images, images.x_test[compared], hidden=True)[1]}
+
+
+def train(name, build, stream=stream, pairs=first):
+    """Train replicas; look at them before training and after each task."""
+    looks[name] = []
+
+    def note(loop):
+        if loop.moment == "after_task" or (loop.moment == "before_task" and loop.t == 0):
+            looks[name].append(look(loop.model, pairs))
+
+    runs[name] = training.run_stream(build, methods.Finetune(), stream, config, range(seeds), callbacks=[note])
+
+
+for name, build in kinds.items():
+    train(name, build)
+    train(f"{name}, joint", build, joint)
+
+# %% [markdown]
+# ## How much does a new head win back?
+#
+# **Prediction (notes).** A probe finds 72 % where the plain network finds 20 %, and 89 % under batch-norm, so forgetting is
+# "shallow": most of what is lost, a new head wins back.
+
+# %%
+split = {}
+for name in kinds:
+    end, best = looks[name][-1], looks[f"{name}, joint"][-1]
+    a, p, j, pj = end["network"], end["all"]["accuracy"], best["network"], best["all"]["accuracy"]
+    split[name] = {"lost": j - a, "won back by a new head": p - a, "gone from the body": pj - p}
+    split[name] |= {"untrained network's probe": looks[name][0]["all"]["accuracy"], "probe": p}
+columns = {"lost (points)": "lost", "won back by a\nnew head (points)": "won back by a new head"}
+columns |= {"gone from the\nbody (points)": "gone from the body"}
+columns = {label: {name: 100 * split[name][what] for name in kinds} for label, what in columns.items()}
+columns |= {
+    "probe, after the\nstream (%)": {name: 100 * split[name]["probe"] for name in kinds},
+    "probe, untrained\nnetwork (%)": {name: 100 * split[name]["untrained network's probe"] for name in kinds},
+}
+fig, axes, table = plots.dot_columns(columns)
+results.save_figure(fig, folder, "split", table, f"{caption}. All ten digits, held-out; 95 % intervals.")
+
+# %% [markdown]
+# TODO reading
+#
+# ## What changes in the body? Centred kernel alignment
+#
+# *Linear CKA* compares two layers' features of the same 1,000 test digits: 1 means the same up to rotation and scale. We compare the
+# network after each task with itself after the last one. The dotted line is the CKA of *different* seeds after the last task:
+# how much alike are networks that only share what they were trained on.
+
+# %%
+layers = {"act1": "first hidden layer", "act2": "second hidden layer"}
+alike, strangers = {}, {}
+for name in kinds:
+    features = [found["features"] for found in looks[name]]
+    for layer in layers:
+        end = features[-1][layer]
+        alike[name, layer] = torch.stack([probes.cka(f[layer], end) for f in features[:-1]], 1).numpy()
+        strangers[name, layer] = probes.cka(end, end.roll(1, 0)).numpy()
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
+tables = []
+for ax, (layer, title) in zip(axes, layers.items(), strict=True):
+    for i, name in enumerate(kinds):
+        drawn = plots.band(ax, stages[:-1], alike[name, layer], name, index=i)
+        tables.append(drawn.assign(layer=title, strangers=strangers[name, layer].mean()))
+        ax.axhline(strangers[name, layer].mean(), color=plots.COLORS[i], ls=":", lw=1)
+    ax.set(title=title, xlabel="network after", ylim=(0, 1.02))
+    plots.end_labels(ax, gap=0.075)
+axes[0].set_ylabel("CKA with the network after [9, 0]")
+note = f"{caption}. 1,000 test digits of all classes; 95 % bands. Dotted: different seeds after the last task."
+results.save_figure(fig, folder, "cka", pd.concat(tables), note)
+
+# %% [markdown]
+# TODO reading
+#
+# ## Savings: is a forgotten task relearned faster?
+#
+# Ebbinghaus's measure of memory: what cannot be recalled may still be learned again in less time. We train task 1 anew, with a
+# fresh optimizer, and count the steps until 95 % of its held-out digits are right. Three starts: the network *after the
+# stream*, which had learned and lost task 1; one *that never saw* task 1 but tasks 2 to 5; a *fresh* one. The first against
+# the third is what experience of any kind saves; the first against the second is memory of this task.
+
+# %%
+task = streams.split(images, first[:1])
+relearn = {}
+for name in ("plain", "batch-norm"):
+    train(f"{name}, never saw [1, 2]", kinds[name], streams.split(images, first[1:]))
+    starts = {"after the stream": runs[name].model, "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model}
+    for start, build in (starts | {"fresh": kinds[name]}).items():
+        relearn[name, start] = []
+        curves = probes.forgetting_curves(relearn[name, start], 500)
+        training.run_stream(build, methods.Finetune(), task, config, range(seeds), callbacks=[curves])
+
+# %%
+steps = {key: probes.first_step(records, level) for key, records in relearn.items()}
+fig, axes = plt.subplots(1, 3, figsize=(13, 3.6), width_ratios=(1, 1, 1.1))
+tables = []
+for ax, name in zip(axes, ("plain", "batch-norm"), strict=False):
+    for i, (_, start) in enumerate(key for key in relearn if key[0] == name):
+        x, right = probes.curve(relearn[name, start], "right", task=0, on=0)
+        drawn = plots.band(ax, x[x < 60], 100 * right[:, x < 60], start, index=i, marker=False)
+        tables.append(drawn.assign(network=name))
+    ax.set(title=name, xlabel="step of training on [1, 2]", ylabel="digits 1 and 2 right (%)", ylim=(-3, 103))
+axes[0].legend(loc="lower right")
+rows = {f"{name}, {start}": values for (name, start), values in steps.items()}
+tables.append(plots.dots(axes[2], rows, f"steps until {level:.0%} are right"))
+note = f"{caption}. Held-out digits; 95 % bands and intervals."
+results.save_figure(fig, folder, "savings", pd.concat(tables), note)
+
+# %% [markdown]
+# TODO reading
+#
+# ## Two published opinions
+#
+# For each pair, what a probe gets right of its digits before the network trained on it, right after, and at the end of the
+# stream. *Learned* is the gain from before to after, *forgotten* the fall from after to the end. We ask twice: by a probe for the
+# pair alone (task-aware; guessing gets 50 %), as in these papers, and by the probe for all ten digits. Davari et al. compare what
+# probes forget with what outputs forget; Hess et al. with what probes learned. **Prediction.** If the first are right, the second
+# column is far below the first; if the second are, the ratio in the last is near one, as the outputs' is.
+
+# %%
+opinions = {}
+for name in kinds:
+    pairs = np.stack([[found["accuracy"] for found in after["pairs"]] for after in looks[name]])
+    ten = np.stack([[after["all"]["by class"][:, pair].mean(1) for pair in first] for after in looks[name]])
+    outputs = -metrics.backward_transfer(runs[name].accuracy).numpy()
+    for way, right in (("pairs", pairs), ("all ten", ten)):  # [stages, pairs, seeds]
+        learned = np.mean([right[j + 1, j] - right[j, j] for j in range(4)], axis=0)
+        forgotten = np.mean([right[j + 1, j] - right[5, j] for j in range(4)], axis=0)
+        of = {"outputs": outputs, "forgotten": forgotten, "learned": learned}
+        opinions[f"{name}, {way}"] = of | {"forgotten / learned": forgotten / learned}
+columns = {"forgotten by the\noutputs (points)": "outputs", "forgotten by\nprobes (points)": "forgotten"}
+columns |= {"learned by\nprobes (points)": "learned"}
+columns = {label: {n: 100 * of[what] for n, of in opinions.items()} for label, what in columns.items()}
+columns["forgotten / learned\n(probes)"] = {n: of["forgotten / learned"] for n, of in opinions.items()}
+fig, axes, table = plots.dot_columns(columns)
+plots.mark(axes[3], 1, "all of it")
+results.save_figure(
+    fig, folder, "opinions", table, f"{caption}. Mean over tasks 1 to 4, held-out digits; 95 % intervals."
+)
+
+# %% [markdown]
+# TODO reading
+#
+# ## Forward transfer: 9 against 0 before either was seen
+#
+# The notes probe a batch-norm network for digits 9 and 0, which come last, after each task: 98 % already after the first, from
+# which they conclude that it "had pretty much learned the features". They did so for three first tasks. **Prediction.** If
+# training made these features, an untrained network must be far worse.
+
+# %%
+others = {
+    "[3, 8] first": [[3, 8], [1, 2], [5, 6], [4, 7], [9, 0]],
+    "[1, 4] first": [[1, 4], [2, 3], [5, 6], [7, 8], [9, 0]],
+}
+transfer = {}
+for name in ("plain", "batch-norm"):
+    for order, groups in others.items():
+        train(f"{name}, {order}", kinds[name], streams.split(images, groups), [[9, 0]])
+    chosen = {"[1, 2] first": name} | {order: f"{name}, {order}" for order in others}
+    transfer[name] = {o: 100 * np.stack([f["pairs"][-1]["accuracy"] for f in looks[n]], 1) for o, n in chosen.items()}
+fig, table = plots.over_tasks(
+    {"probe for 9 against 0 (%)": {f"{n}, {o}": v for n, of in transfer.items() for o, v in of.items()}},
+    [[f"{n}, {o}" for o in of] for n, of in transfer.items()],
+    ["start", *(f"task {t + 1}" for t in range(5))],
+    ylim=(np.floor(min(v.mean(0).min() for of in transfer.values() for v in of.values())) - 1, 100.3),
+)
+results.save_figure(fig, folder, "transfer", table, f"{caption}. Probes of the last hidden layer; 95 % bands.")
+
+# %%
+pair = torch.isin(images.y_test[compared], torch.tensor([9, 0]))
+labels = images.y_test[compared][pair].numpy()
+tsne = TSNE(init="pca", perplexity=30, random_state=0).fit_transform
+planes = [tsne(found["features"]["act2"][0, pair].numpy()) for found in looks["batch-norm"]]
+fig, axes = plt.subplots(1, 6, figsize=(13, 2.5))
+titles = ["untrained", *(f"after {name}" for name in names)]
+table = plots.clouds(axes, planes, labels, [[0, 9]] * 6, titles)
+note = f"{caption}. Batch-norm, seed 0, t-SNE of the last hidden layer; only the last network has seen 9 and 0."
+results.save_figure(fig, folder, "maps", table, note)
+
+# %% [markdown]
+# TODO reading
+#
+# ## All ten digits, task by task
+#
+# The same for all ten classes, seen or not. **Prediction (notes).** Batch-norm: 85 % after task 1, 89 % after task 5: most
+# features come with the first task.
+
+# %%
+tables = {}
+for name in kinds:
+    found = [after["all"] for after in looks[name]]
+    rows = [[after["accuracy"].mean() for after in found], *np.stack([f["by class"].mean(0) for f in found], 1)]
+    tables[name] = 100 * np.array(rows)
+fig, table = plots.number_grid(tables, ["all", *range(10)], stages, "class", "after", columns=3)
+results.save_figure(
+    fig, folder, "all_ten", table, f"{caption}. Probes of the last hidden layer, held-out digits; means (%)."
+)
+
+# %% [markdown]
+# TODO reading
+#
+# ## What became of the claims
+#
+# Each claim of the sources, its number and ours. `claims.csv` says what is tested; the verdict follows from the interval.
+
+# %%
+numbers = {f"{what}/{name}": v for name, of in split.items() for what, v in of.items()}
+numbers |= {f"share won back/{name}": of["won back by a new head"] / of["lost"] for name, of in split.items()}
+numbers |= {
+    f"share won back by an untrained body/{n}": (of["untrained network's probe"] - looks[n][-1]["network"]) / of["lost"]
+    for n, of in split.items()
+}
+numbers |= {f"{what}/{name}": v for name, of in opinions.items() for what, v in of.items()}
+numbers |= {f"steps to relearn/{name}, {start}": v for (name, start), v in steps.items()}
+for (name, layer), values in alike.items():
+    numbers |= {f"CKA {layer} {stage}/{name}": v for stage, v in zip(stages, values.T, strict=False)}
+    numbers[f"CKA {layer} strangers/{name}"] = strangers[name, layer]
+for name, of in transfer.items():
+    for order, values in of.items():
+        numbers |= {f"9 against 0, {stage}/{name}, {order}": v / 100 for stage, v in enumerate(values.T)}
+for name in kinds:
+    numbers |= {f"all ten, {stage}/{name}": found["all"]["accuracy"] for stage, found in enumerate(looks[name])}
+for c, digit in enumerate((0, 9)):
+    numbers[f"digit {digit} after task 1/batch-norm"] = looks["batch-norm"][1]["pairs"][-1]["by class"][:, c]
+claims = results.read_claims("03b", numbers)
+Markdown(results.claims_table(claims))
+
+# %%
+settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation", "level")}
+_ = results.save_run(folder, "03b", images.name, settings, range(seeds), numbers, claims)
+
+# %% [markdown]
+# ## Takeaways
+#
+# TODO
+#
+# **References.** Davari et al. 2022, arXiv:2203.13381. Hess et al. 2023, arXiv:2304.00933. Kornblith et al. 2019,
+# arXiv:1905.00414. Ebbinghaus 1885. The source: Split-MNIST notes, "Representation strength and forgetting".
