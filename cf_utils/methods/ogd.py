@@ -52,11 +52,12 @@ class OGD(Method):
             weight.data.copy_(value)
 
     def free(self, g):
-        """The part of ``g`` ``[R, P]`` that is orthogonal to the basis."""
+        """Take out of ``g`` ``[R, P]``, in place, what lies along the basis; returns ``g``."""
         if g.is_cuda:
-            return g - torch.bmm(torch.bmm(self.basis, g.unsqueeze(2)).mT, self.basis).squeeze(1)
-        # A CPU reads the basis four times as fast replica by replica.
-        return torch.stack([torch.addmv(r, v.mT, v @ r, alpha=-1) for r, v in zip(g, self.basis, strict=True)])
+            return g.sub_(torch.bmm(torch.bmm(self.basis, g.unsqueeze(2)).mT, self.basis).squeeze(1))
+        for row, directions in zip(g, self.basis, strict=True):  # on a CPU four times as fast as bmm
+            row.addmv_(directions.mT, directions @ row, alpha=-1)
+        return g
 
     def after_task(self, loop):
         if self.directions == 0:
