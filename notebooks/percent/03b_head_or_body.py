@@ -178,7 +178,7 @@ for name in ("plain", "batch-norm"):
     starts = {"after the stream": runs[name].model, "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model}
     for start, build in (starts | {"fresh": kinds[name]}).items():
         relearn[name, start] = []
-        curves = probes.forgetting_curves(relearn[name, start], 500)
+        curves = probes.forgetting_curves(relearn[name, start], 500, dense=200)
         training.run_stream(build, methods.Finetune(), task, config, range(seeds), callbacks=[curves])
 
 # %%
@@ -188,10 +188,10 @@ tables = []
 for ax, name in zip(axes, ("plain", "batch-norm"), strict=False):
     for i, (_, start) in enumerate(key for key in relearn if key[0] == name):
         x, right = probes.curve(relearn[name, start], "right", task=0, on=0)
-        drawn = plots.band(ax, x[x < 60], 100 * right[:, x < 60], start, index=i, marker=False)
+        drawn = plots.band(ax, x[x < 150], 100 * right[:, x < 150], start, index=i, marker=False)
         tables.append(drawn.assign(network=name))
     ax.set(title=name, xlabel="step of training on [1, 2]", ylabel="digits 1 and 2 right (%)", ylim=(-3, 103))
-axes[0].legend(loc="lower right")
+fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 rows = {f"{name}, {start}": values for (name, start), values in steps.items()}
 tables.append(plots.dots(axes[2], rows, f"steps until {level:.0%} are right"))
 note = f"{caption}. Held-out digits; 95 % bands and intervals."
@@ -253,7 +253,7 @@ fig, table = plots.over_tasks(
     {"probe for 9 against 0 (%)": {f"{n}, {o}": v for n, of in transfer.items() for o, v in of.items()}},
     [[f"{n}, {o}" for o in of] for n, of in transfer.items()],
     ["start", *(f"task {t + 1}" for t in range(5))],
-    ylim=(np.floor(min(v.mean(0).min() for of in transfer.values() for v in of.values())) - 1, 100.3),
+    ylim=(np.floor(min(v.mean(0).min() for of in transfer.values() for v in of.values())) - 4, 100.3),
 )
 results.save_figure(fig, folder, "transfer", table, f"{caption}. Probes of the last hidden layer; 95 % bands.")
 
@@ -310,7 +310,9 @@ for name, of in transfer.items():
     for order, values in of.items():
         numbers |= {f"9 against 0, {stage}/{name}, {order}": v / 100 for stage, v in enumerate(values.T)}
 for name in kinds:
-    numbers |= {f"all ten, {stage}/{name}": found["all"]["accuracy"] for stage, found in enumerate(looks[name])}
+    ten = [found["all"]["accuracy"] for found in looks[name]]
+    numbers |= {f"all ten, {stage}/{name}": v for stage, v in enumerate(ten)}
+    numbers |= {f"all ten, gain in task 1/{name}": ten[1] - ten[0], f"all ten, gain later/{name}": ten[5] - ten[1]}
 for c, digit in enumerate((0, 9)):
     numbers[f"digit {digit} after task 1/batch-norm"] = looks["batch-norm"][1]["pairs"][-1]["by class"][:, c]
 claims = results.read_claims("03b", numbers)
