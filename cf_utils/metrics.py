@@ -91,3 +91,17 @@ def _checked(a):
     if a.ndim != 3 or a.shape[1] != a.shape[2] + 1:
         raise ValueError(f"an accuracy matrix has the shape [R, T+1, T], not {list(a.shape)}")
     return a
+
+
+def ratio_of_means(a, b):
+    """Jackknife pseudo-values ``[n]`` of mean(a) / mean(b), for paired values ``[n]``, one a seed.
+
+    Their ``interval`` is that of the ratio (Quenouille 1956; Tukey 1958).  Unlike the mean of n ratios it bears single
+    denominators near zero.  For n = 1 the ratio itself.
+    """
+    a, b = (np.asarray(values, dtype=float) for values in (a, b))
+    n = len(a)
+    if n < 2:
+        return a / b
+    left_out = (a.sum() - a) / (b.sum() - b)
+    return n * a.sum() / b.sum() - (n - 1) * left_out

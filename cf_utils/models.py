@@ -9,8 +9,7 @@ from itertools import pairwise
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
-
-NORMS = {None: None, "batch": nn.BatchNorm1d, "layer": nn.LayerNorm}
+from torch.nn import functional as F
 
 
 class Linear(nn.Linear):
@@ -23,6 +22,23 @@ class Linear(nn.Linear):
         if self.weight.ndim == 3:
             return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x.mT).mT
         return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t()).t()
+
+
+class BatchNorm(nn.BatchNorm1d):
+    """nn.BatchNorm1d for a batch ``[B, D]``, or with stacked weights for a stack of batches ``[R, B, D]``."""
+
+    def forward(self, x):
+        if self.weight.ndim == 1:
+            return super().forward(x)
+        if self.training:
+            self.num_batches_tracked.add_(1)
+        parts = (value.view(-1) for value in (self.running_mean, self.running_var, self.weight, self.bias))
+        one = x.mT.reshape(1, self.weight.numel(), -1)  # the replicas' units side by side, as channels
+        return F.batch_norm(one, *parts, self.training, self.momentum, self.eps).view(x.mT.shape).mT
+
+
+STACKABLE = {Linear, BatchNorm, nn.ReLU, nn.Dropout}
+NORMS = {None: None, "batch": BatchNorm, "layer": nn.LayerNorm}
 
 
 def mlp(sizes=(784, 120, 84, 10), norm=None, dropout=0.0):
@@ -114,7 +130,7 @@ class Replicas(nn.Module):
             networks[0].get_submodule(name).register_forward_hook(partial(self._record, name))
         # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
         kinds = [type(layer) for layer in (networks[0], *networks[0].children())]
-        dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= {Linear, nn.ReLU, nn.Dropout}
+        dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
         object.__setattr__(self, "_stacked", networks[0][1:] if dense else None)
         self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in networks[0].modules())
 

@@ -302,13 +302,13 @@ def cka(a, b):
 
 
 def first_step(records, level, t=0):
-    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``; NaN where none is.
+    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``.
 
-    records: of ``forgetting_curves``.
+    records: of ``forgetting_curves``. Where there is none, the last step that was measured, plus one.
     """
     steps, right = curve(records, "right", task=t, on=t)
     reached = right >= level
-    return np.where(reached.any(1), steps[reached.argmax(1)], np.nan)
+    return np.where(reached.any(1), steps[reached.argmax(1)], steps[-1] + 1)
 
 
 def rank_correlation(a, b):

@@ -16,7 +16,7 @@ from pathlib import Path
 import nbformat
 import numpy as np
 
-from cf_utils.metrics import interval
+from cf_utils.metrics import interval, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[1]
 CLAIMS = ROOT / "notebooks" / "claims.csv"
@@ -115,7 +115,7 @@ def read_claims(notebook, numbers, file=CLAIMS):
 
 
 def _ours(row, numbers):
-    for sign, operation in ((" − ", np.subtract), (" ÷ ", np.divide)):
+    for sign, operation in ((" − ", np.subtract), (" ÷ ", ratio_of_means)):
         names = row["ours"].split(sign)
         if len(names) == 2 and all(name in numbers for name in names):
             return operation(*(np.asarray(numbers[name], dtype=float) for name in names))

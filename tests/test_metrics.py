@@ -80,3 +80,11 @@ def test_interval_of_one_value_has_no_width():
 
 def test_interval_of_a_diverged_replica_is_nan():
     assert np.isnan(metrics.interval([0.5, np.nan, 0.7])).all()
+
+
+def test_ratio_of_means_is_exact_where_all_ratios_agree_and_bears_a_zero():
+    assert metrics.ratio_of_means([2, 4, 6], [1, 2, 3]) == pytest.approx([2, 2, 2])
+    a, b = np.array([1.0, 3.0, 2.0, 2.0]), np.array([0.0, 1.0, 1.0, 2.0])
+    values = metrics.ratio_of_means(a, b)
+    assert np.isfinite(values).all() and values.mean() == pytest.approx(4 * 2 - 3 * np.mean([7 / 4, 5 / 3, 2, 3]))
+    assert metrics.ratio_of_means([3], [2]).tolist() == [1.5]

@@ -12,15 +12,14 @@ OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "st
 class OGD(Method):
     """Orthogonal gradient descent (Farajtabar et al. 2019, arXiv:1910.07104).
 
-    After each task ``directions`` gradients (at most one an image) are stored and made orthonormal to those before
-    (Gram-Schmidt); later gradients g become g - sum_k (v_k . g) v_k.
+    After each task but the last ``directions`` gradients (at most one an image) are stored, orthonormal to each other
+    and to those before; later gradients g become g - sum_k (v_k . g) v_k.
     of: "logit", gradients of the true class's logit, of that many random samples of the task (the paper's OGD-GTL);
     or "loss", mean gradients of the cross-entropy over that many equal shares of the task (1: over all of it).
     part: project "all" weights, the "head" (last layer) or the "body" alone.
     project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it.
-    Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, orthonormal rows; what depends on the
-    rest to 1e-4 is a row of zeros. Raises ValueError for a basis larger than the network, MemoryError for one that
-    does not fit.
+    Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, see ``orthonormal``.
+    Raises, before training, ValueError for a basis larger than the network and MemoryError for one that does not fit.
     """
 
     name = "ogd"
@@ -59,14 +58,14 @@ class OGD(Method):
             row.addmv_(directions.mT, directions @ row, alpha=-1)
         return g
 
+    def before_task(self, loop):
+        if loop.t == 0:
+            check_room(loop.model, self.directions * (len(loop.stream) - 1), loop.device)
+
     def after_task(self, loop):
-        if self.directions == 0:
-            return
-        count = self.directions + (0 if self.basis is None else self.basis.shape[1])
-        check_room(loop.model, count, loop.device)
-        chosen = in_part(loop.model, self.part)
-        new = task_gradients(loop, self.directions, self.of) * chosen
-        self.basis = orthonormal(new, self.basis) * chosen  # rounding leaves dust outside
+        if self.directions and loop.t < len(loop.stream) - 1:
+            new = task_gradients(loop, self.directions, self.of) * in_part(loop.model, self.part)
+            self.basis = orthonormal(new, self.basis)
 
 
 def flat(tensors):
@@ -137,16 +136,19 @@ def _gradient(loop, x, y, value):
     return found
 
 
-def orthonormal(new, basis=None, least=1e-4):
-    """``basis`` ``[R, K, P]`` with the rows of ``new`` ``[R, k, P]`` added, all orthonormal.
+def orthonormal(new, basis=None, least=1e-3):
+    """``basis`` ``[R, K, P]`` with an orthonormal basis of what the rows of ``new`` ``[R, k, P]`` add to its span.
 
-    A row that the rows before it explain but for a share of ``least`` becomes zero: it is rounding error.
+    The span is Gram-Schmidt's, found through the eigenvectors of the rows' products, which does not depend on their
+    order. What adds less than ``least`` of the largest is rounding error, and a row of zeros takes its place.
     """
     rows = new / new.norm(dim=2, keepdim=True).clamp(min=1e-30)
     for _ in range(2):  # twice is enough (Giraud et al. 2005)
         rows = rows if basis is None else rows - (rows @ basis.mT) @ basis
-        q, r = torch.linalg.qr(rows.mT)
-        rows = q.mT * (r.diagonal(dim1=1, dim2=2).abs() > least).unsqueeze(2)
+        values, vectors = torch.linalg.eigh((rows @ rows.mT).double())
+        kept = values > least**2 * values[:, -1:].clamp(min=least**2)
+        scale = torch.where(kept, values.clamp(min=1e-30).rsqrt(), 0)
+        rows = (vectors * scale.unsqueeze(1)).mT.to(rows) @ rows
     return rows if basis is None else torch.cat([basis, rows], 1)
 
 

@@ -44,7 +44,7 @@ lr = 1e-4  # of Adam on the first task; a fifth of it later
 lrs = [1e-3, 3e-4, 1e-4]  # learning rates under which stored gradients are followed
 every = 20  # steps between two looks at the stored gradients
 protocol_seeds = 5  # replicas of the published protocol
-protocol_images = 3000  # training digits a task there (published: 60,000)
+protocol_images = 2000  # training digits a task there (published: 60,000)
 protocol_directions = 200  # gradients stored a task there
 out = ""  # folder for figures and results; empty: out/04b_projection_measured
 
@@ -95,9 +95,7 @@ def shares(records):
 optimizers = {
     "SGD": replace(base, optimizer="sgd", lr=100 * lr),
     "SGD, momentum 0.9": replace(base, optimizer="sgd", lr=10 * lr, momentum=0.9),
-    "SGD, decay 0.01": replace(base, optimizer="sgd", lr=100 * lr, weight_decay=0.01),
     "Adam": base,
-    "AdamW, decay 0.01": replace(base, optimizer="adamw", weight_decay=0.01),
     "AdamW, decay 1": replace(base, optimizer="adamw", weight_decay=1.0),
 }
 arms = {"nothing projected": None, "gradient projected": "gradient", "step projected": "step"}
