@@ -204,10 +204,11 @@ def numbers(ax, matrix, form="{:.1f}", middle=None):
         ax.text(j, i, form.format(matrix[i, j]), ha="center", va="center", color=color, fontsize="small")
 
 
-def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4):
-    """Heatmaps of percentages with their numbers, ``columns`` of them in a row: ``matrices`` maps titles to matrices.
+def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4, vmax=100):
+    """Heatmaps with their numbers, ``columns`` of them in a row: ``matrices`` maps titles to matrices.
 
-    NaN stays white. Returns the figure and its table.
+    The scale goes from 0 to ``vmax``, or to each matrix's own largest if that is None. NaN stays white.
+    Returns the figure and its table.
     """
     rows = -(-len(matrices) // columns)
     height = 0.5 + 0.24 * len(yticks)
@@ -216,8 +217,9 @@ def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4):
         ax.set_visible(False)
     tables = []
     for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
-        heatmap(ax, matrix, title, vmin=0, vmax=100)
-        numbers(ax, matrix, "{:.0f}", middle=50)
+        top = np.nanmax(matrix) if vmax is None else vmax
+        heatmap(ax, matrix, title, vmin=0, vmax=top)
+        numbers(ax, matrix, "{:.0f}", middle=top / 2)
         ax.set(xticks=range(len(xticks)), xticklabels=xticks, yticks=range(len(yticks)), yticklabels=yticks)
         ax.tick_params(length=0, labelsize="small")
         tables.append(pd.DataFrame(matrix, columns=xticks).assign(what=title, **{ylabel: yticks}))

@@ -19,8 +19,8 @@
 #
 # here multinomial logistic regression on standardised features $\tilde h$. What it gets right is in the representation,
 # whatever the network's own head says. Two cautions, which the notes that we start from lack: a *random* network has
-# useful features too, so an untrained network is the baseline; and the probe must not be scored on digits that it was
-# fitted on. We fit it on 80 % of the held-out training digits, as the notes did, and score it on the other 20 %.
+# useful features too, so an untrained network is the baseline; and a probe is trained, so it needs a convergence check and features of
+# one scale. As in the notes it is fitted on 80 % of the held-out training digits and scored on the other 20 %.
 
 # %%
 from dataclasses import replace
@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
 
 plots.style()
 
@@ -68,12 +68,15 @@ print(f"{probed}.")
 looks, runs = {}, {}
 
 
-def look(model, classes):
+def look(model, classes, again=False):
     """Probes of both hidden layers for these classes, the notes' other measures, and the network's own accuracy."""
     index, fitted = probes.held_out(images.y_val, classes)
     y = images.y_val[index]
     logits, hidden = training.predict(model, images, images.x_val[index], hidden=True)
     own = {layer: probes.linear_probe(h, y, fitted) for layer, h in hidden.items()}
+    if again:  # the last layer, fitted and scored on another split of the same digits
+        other = probes.held_out(images.y_val, classes, seed=1)
+        own["again"] = probes.linear_probe(hidden[model.relus[-1]], images.y_val[other[0]], other[1])
     own["shift"] = probes.class_shift(hidden[model.relus[-1]], y).numpy()
     own["network"] = (logits.argmax(2) == y)[:, ~fitted].double().mean(1).numpy()
     return own | {key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()}
@@ -85,12 +88,21 @@ def train(name, build=models.mlp, method=None, stream=stream, config=config, ext
 
     def note(loop):
         seen = sorted({label for task in loop.stream.tasks[: loop.t + 1] for label in task.labels})
-        looks[name].append(look(loop.model, seen))
+        looks[name].append(look(loop.model, seen, name in ("plain", "batch-norm")))
 
     callbacks = [training.at("after_task", note), *extra]
     runs[name] = training.run_stream(
         build, method or methods.Finetune(), stream, config, range(seeds), callbacks=callbacks
     )
+
+
+def untrained(build):
+    """Replicas as they start; batch-norm's statistics are those of task 1's digits, or it would do nothing."""
+    model = models.Replicas(build, range(seeds))
+    with torch.no_grad():
+        for x in stream.tasks[0].x_train[:4000].split(50):
+            model.on(images.scale(x))
+    return model
 
 
 # %% [markdown]
@@ -130,29 +142,29 @@ for name, options in variants.items():
     train(name, **options)
 for name, build in {"plain": models.mlp, "batch-norm": nets["batch"]}.items():
     train(f"{name}, joint", build, stream=joint)
-    looks[f"{name}, untrained"] = [look(models.Replicas(build, range(seeds)), range(10))]
+    looks[f"{name}, untrained"] = [look(untrained(build), range(10))]
 pixels = images.scale(images.x_val[everything]).flatten(1)
 raw = probes.linear_probe(pixels.unsqueeze(0), y, to_fit)["accuracy"][0]
 
 
 # %%
-def strength(name, key):
+def strength(name, key, layer="act2"):
     """A measure of each class after each task, ``[seeds, tasks, classes in order]``; NaN for classes not seen yet."""
     values = np.full((seeds, 5, 10), np.nan)
     for t, found in enumerate(looks[name]):
         seen = sorted(order[: 2 * t + 2])
-        values[:, t, [order.index(c) for c in seen]] = found["shift"] if key == "shift" else found["act2"][key]
+        values[:, t, [order.index(c) for c in seen]] = found[layer][key] if layer else found[key]
     return values
 
 
-tables = {}
-for name in variants:
-    overall = np.stack([found["act2"]["accuracy"] for found in looks[name]], 1).mean(0)
-    tables[name] = 100 * np.vstack([overall, strength(name, "by class").mean(0).T])
-fig, table = plots.number_grid(tables, ["all", *order], names, "class", "after task", columns=4)
-results.save_figure(
-    fig, folder, "tables", table, f"{probed}.\nLast hidden layer, classes seen so far; accuracy in %, mean over seeds."
-)
+for layer, place in {"act2": "last", "act1": "first"}.items():
+    tables = {}
+    for name in variants:
+        overall = np.stack([found[layer]["accuracy"] for found in looks[name]], 1).mean(0)
+        tables[name] = 100 * np.vstack([overall, strength(name, "by class", layer).mean(0).T])
+    fig, table = plots.number_grid(tables, ["all", *order], names, "class", "after task", columns=4)
+    note = f"{probed}.\n{place.title()} hidden layer, classes seen so far; accuracy in %, mean over seeds."
+    results.save_figure(fig, folder, f"tables_{place}_layer", table, note)
 
 # %%
 last = {name: looks[name][-1] for name in looks}
@@ -177,22 +189,32 @@ results.save_figure(fig, folder, "summary", table, f"{probed}.\nAll ten digits a
 
 
 # %%
-measures = {"mean shift": "shift", "coefficients": "norm", "accuracy": "by class"}
+measures = {"mean shift": ("shift", None), "coefficients": ("norm", "act2"), "accuracy": ("by class", "act2")}
+again = {"coefficients": ("norm", "again"), "accuracy": ("by class", "again")}
 pairs = [(a, b) for i, a in enumerate(measures) for b in list(measures)[i + 1 :]]
-agreement = {"between classes, after each task": {}, "between tasks, for each class": {}}
+agreement = {}
 for name in ("plain", "batch-norm"):
-    for a, b in pairs:
-        x, y = (strength(name, measures[key]) for key in (a, b))
-        pair = f"{name}: {a} and {b}"
-        agreement["between classes, after each task"][pair] = probes.rank_correlation(x, y)
-        swapped = probes.rank_correlation(x.swapaxes(1, 2), y.swapaxes(1, 2))
-        agreement["between tasks, for each class"][pair] = swapped
-fig, axes, table = plots.dot_columns(agreement, "rank correlation of measures of strength")
-for ax in axes:
-    plots.mark(ax, 0, "none")
-    ax.set_xlim(-1.05, 1.05)
-note = f"{probed}.\nSpearman's, means over tasks 2 to 5 or over the classes of tasks 1 to 3; 95 % intervals."
+    of = {key: strength(name, *measures[key]) for key in measures}
+    agreement |= {f"{name}: {a} and {b}": probes.rank_correlation(of[a], of[b]) for a, b in pairs}
+    for key, other in again.items():
+        pair = f"{name}: {key} and {key}, another split"
+        agreement[pair] = probes.rank_correlation(of[key], strength(name, *other))
+fig, axes, table = plots.dot_columns({"rank correlation between classes": agreement})
+plots.mark(axes[0], 0, "none")
+axes[0].set_xlim(-1.05, 1.05)
+note = f"{probed}.\nSpearman's over the classes seen, mean over tasks 2 to 5; 95 % intervals."
 results.save_figure(fig, folder, "agreement", table, note)
+
+# %%
+grids = {}
+for name in ("plain", "batch-norm"):
+    for key, where in measures.items():
+        scale = 100 if key == "accuracy" else 10
+        grids[f"{name}: {key}" + (" (%)" if scale == 100 else " (× 10)")] = scale * strength(name, *where).mean(0).T
+fig, table = plots.number_grid(grids, order, names, "class", "after task", columns=3, vmax=None)
+results.save_figure(
+    fig, folder, "measures", table, f"{probed}.\nLast hidden layer; means over seeds, a colour scale each."
+)
 
 # %% [markdown]
 # TODO reading
@@ -203,8 +225,8 @@ results.save_figure(fig, folder, "agreement", table, note)
 # batch-norm keeps the representation, then (1) forcing sparsity *under* batch-norm must cost what batch-norm gained, (2) keeping
 # the plain network's units active *without* batch-norm must win it, and (3) sparsity must say how much is left. For (1) the
 # penalty of notebook 02, at several strengths. For (2) we do with biases what batch-norm does first: after every
-# fifth step we set each hidden bias so that the unit's mean input on digits of the current task is zero. And smaller
-# learning rates, under which sparsity grows less.
+# fifth step we set each hidden bias so that the unit's mean input on digits of the current task is zero; beside it, since that
+# also keeps biases from being trained, networks with frozen biases. And smaller learning rates, under which sparsity grows less.
 
 
 # %%
@@ -217,15 +239,22 @@ def centre(loop):
         w["fc2.bias"].copy_(-(w["fc2.weight"] @ h.unsqueeze(2)).squeeze(2))
 
 
+def freeze(loop):
+    """Hidden biases take no gradient, and so no step of any kind."""
+    for name in ("fc1.bias", "fc2.bias"):
+        loop.model.weights[name].requires_grad_(False)
+
+
 for strong in (0.01, 0.1):
     train(f"batch-norm, L1 = {strong:g}", nets["batch"], methods.ActivationL1(strong))
 train("plain, centred by biases", extra=[training.every(5, centre)])
+train("plain, biases frozen", extra=[training.at("before_task", freeze)])
 for slow in (0.3, 0.1):
     train(f"plain, lr {slow * lr:g}", config=replace(config, lr=slow * lr))
 
 # %%
 families = {
-    "plain": ["plain", f"plain, lr {0.3 * lr:g}", f"plain, lr {0.1 * lr:g}", "plain, centred by biases"],
+    "plain": [name for name in looks if name.startswith("plain") and len(looks[name]) == 5],
     "L1 without batch-norm": ["L1 = 1"],
     "dropout, weight decay": [name for name in variants if name.startswith(("dropout", "decay"))],
     "batch-norm": [name for name in looks if name.startswith("batch-norm") and len(looks[name]) == 5],
@@ -244,9 +273,10 @@ trend = probes.rank_correlation(x[:, None], y[:, None])  # over the variants, [s
 left = {name: 100 * looks[name][4]["act2"]["accuracy"] for name in variants}
 gain = left["batch-norm"] - left["plain"]
 centred = 100 * looks["plain, centred by biases"][4]["act2"]["accuracy"]
+under = left["batch-norm"] - left["batch-norm, L1 = 1"]
 shares = {
-    "lost to sparsity under batch-norm": (left["batch-norm"] - left["batch-norm, L1 = 1"]) / gain.mean(),
-    "won by centred biases": (centred - left["plain"]) / gain.mean(),
+    "lost to sparsity under batch-norm": metrics.ratio_of_means(under, gain),
+    "won by centred biases": metrics.ratio_of_means(centred - left["plain"], gain),
 }
 Markdown(
     f"Over these {x.shape[1]} networks the rank correlation of sparsity and probe is **{results.plus_minus(trend, '.2f')}**. Of "
@@ -274,7 +304,7 @@ for name, found in looks.items():
         numbers[f"class {c}/{name}"] = values
     numbers[f"classes below 1 %/{name}"] = (found[-1]["act2"]["by class"] < 0.01).sum(1)
     numbers[f"rank of class 5/{name}"] = 1 + np.argsort(np.argsort(found[-1]["act2"]["by class"], axis=1), axis=1)[:, 5]
-numbers |= {f"agreement {way}/{' '.join(pair.split())}": v for way, of in agreement.items() for pair, v in of.items()}
+numbers |= {f"agreement/{pair}": v for pair, v in agreement.items()}
 numbers |= {f"share of batch-norm's gain/{k}": v for k, v in shares.items()}
 numbers |= {"rank correlation of sparsity and probe": trend, "pixels": raw}
 fits = [after[layer]["converged"] for found in looks.values() for after in found for layer in ("act1", "act2")]

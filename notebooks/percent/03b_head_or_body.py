@@ -28,6 +28,7 @@
 # badly as the outputs do.
 
 # %%
+import copy
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -67,32 +68,31 @@ joint = streams.joint(stream)
 config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
 names = [task.name for task in stream.tasks]
 stages = ["start", *names]
-kinds = {
-    "plain": models.mlp,
-    "batch-norm": partial(models.mlp, norm="batch"),
-    "layer-norm": partial(models.mlp, norm="layer"),
-}
+kinds = {"plain": models.mlp} | {f"{norm}-norm": partial(models.mlp, norm=norm) for norm in ("batch", "layer")}
 compared = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:1000]  # for CKA
 caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
 looks, runs = {}, {}
 
 
-def probe(hidden, classes, share):
-    """A probe of features of all held-out digits for some classes."""
+# %%
+def probe(hidden, logits, classes, share):
+    """A probe of features of the held-out digits of some classes; on the same digits, the network's outputs for these."""
+    classes = sorted(classes)
     index, fitted = probes.held_out(images.y_val, classes, share)
-    return probes.linear_probe(hidden[:, index], images.y_val[index], fitted)
+    found = probes.linear_probe(hidden[:, index], images.y_val[index], fitted)
+    y = images.y_val[index[~fitted]]
+    right = torch.tensor(classes)[logits[:, index[~fitted]][:, :, classes].argmax(2)] == y
+    return found | {"outputs": torch.stack([right[:, y == c].double().mean(1) for c in classes], 1).numpy()}
 
 
 def look(model, pairs):
     """Probes for each of the pairs and for all ten digits; features of some test digits."""
     logits, hidden = training.predict(model, images, images.x_val, hidden=True)
     last = hidden[model.relus[-1]]
-    found = {"pairs": [probe(last, pair, 0.5) for pair in pairs]}
+    found = {"pairs": [probe(last, logits, pair, 0.5) for pair in pairs]}
     if len(pairs) == 1:
         return found
-    index, fitted = probes.held_out(images.y_val, range(10))
-    right = logits[:, index[~fitted]].argmax(2) == images.y_val[index[~fitted]]
-    found |= {"all": probe(last, range(10), 0.8), "network": right.double().mean(1).numpy()}
+    found["all"] = probe(last, logits, range(10), 0.8)
     return found | {"features": training.predict(model, images, images.x_test[compared], hidden=True)[1]}
 
 
@@ -101,7 +101,13 @@ def train(name, build, stream=stream, pairs=first):
     looks[name] = []
 
     def note(loop):
-        if loop.moment == "after_task" or (loop.moment == "before_task" and loop.t == 0):
+        if loop.moment == "before_task" and loop.t == 0:
+            model = copy.deepcopy(loop.model)
+            with torch.no_grad():  # batch-norm's statistics at the start: task 1's, or it would do nothing
+                for x in loop.task.x_train[:4000].split(50):
+                    model.on(images.scale(x))
+            looks[name].append(look(model, pairs))
+        elif loop.moment == "after_task":
             looks[name].append(look(loop.model, pairs))
 
     runs[name] = training.run_stream(build, methods.Finetune(), stream, config, range(seeds), callbacks=[note])
@@ -121,9 +127,10 @@ for name, build in kinds.items():
 split = {}
 for name in kinds:
     end, best = looks[name][-1], looks[f"{name}, joint"][-1]
-    a, p, j, pj = end["network"], end["all"]["accuracy"], best["network"], best["all"]["accuracy"]
+    a, p = end["all"]["outputs"].mean(1), end["all"]["by class"].mean(1)
+    j, pj = best["all"]["outputs"].mean(1), best["all"]["by class"].mean(1)
     split[name] = {"lost": j - a, "won back by a new head": p - a, "gone from the body": pj - p}
-    split[name] |= {"untrained network's probe": looks[name][0]["all"]["accuracy"], "probe": p}
+    split[name] |= {"untrained network's probe": looks[name][0]["all"]["by class"].mean(1), "probe": p}
 columns = {"lost (points)": "lost", "won back by a\nnew head (points)": "won back by a new head"}
 columns |= {"gone from the\nbody (points)": "gone from the body"}
 columns = {label: {name: 100 * split[name][what] for name in kinds} for label, what in columns.items()}
@@ -155,7 +162,7 @@ for name in kinds:
     for layer in layers:
         end = features[-1][layer]
         alike[name, layer] = torch.stack([probes.cka(f[layer], end) for f in features[:-1]], 1).numpy()
-        strangers[name, layer] = probes.cka(end, end.roll(1, 0)).numpy()
+        strangers[name, layer] = probes.cka(end[0:-1:2], end[1::2]).numpy()  # of disjoint pairs of seeds
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
 tables = []
 for ax, (layer, title) in zip(axes, layers.items(), strict=True):
@@ -181,14 +188,27 @@ results.save_figure(fig, folder, "cka", pd.concat(tables), note)
 # Ebbinghaus's measure of memory: what cannot be recalled may still be learned again in less time. We train task 1 anew, with a
 # fresh optimizer, and count the steps until 95 % of its held-out digits are right. Three starts: the network *after the
 # stream*, which had learned and lost task 1; one *that never saw* task 1 but tasks 2 to 5; a *fresh* one. The first against
-# the third is what experience of any kind saves; the first against the second is memory of this task.
+# the third is what experience of any kind saves; the first against the second is memory of this task. Both again with a *new head*, as
+# at the start of training: what is saved then is in the body.
 
 # %%
 task = streams.split(images, first[:1])
 relearn = {}
+
+
+def new_head(model, build):
+    """A copy of ``model`` with the last layer that its seeds start with."""
+    model, start = copy.deepcopy(model), models.Replicas(build, range(seeds))
+    with torch.no_grad():
+        for part in ("fc3.weight", "fc3.bias"):
+            model.weights[part].copy_(start.weights[part])
+    return model
+
+
 for name in ("plain", "batch-norm"):
     train(f"{name}, never saw [1, 2]", kinds[name], streams.split(images, first[1:]))
     starts = {"after the stream": runs[name].model, "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model}
+    starts |= {f"{start}, new head": new_head(model, kinds[name]) for start, model in starts.items()}
     for start, build in (starts | {"fresh": kinds[name]}).items():
         relearn[name, start] = []
         curves = probes.forgetting_curves(relearn[name, start], 500, dense=200)
@@ -220,28 +240,31 @@ results.save_figure(fig, folder, "savings", pd.concat(tables), note)
 # ## Two published opinions
 #
 # For each pair, what a probe gets right of its digits before the network trained on it, right after, and at the end of the
-# stream. *Learned* is the gain from before to after, *forgotten* the fall from after to the end. We ask twice: by a probe for the
-# pair alone (task-aware; guessing gets 50 %), as in these papers, and by the probe for all ten digits. Davari et al. compare what
-# probes forget with what outputs forget; Hess et al. with what probes learned. **Prediction.** If the first are right, the second
-# column is far below the first; if the second are, the ratio in the last is near one, as the outputs' is.
+# stream. *Learned* is the gain from before to after, *forgotten* the fall from after to the end; the same for the network's own
+# outputs, on the same digits. We ask twice: between the two digits of a pair (task-aware; guessing gets 50 %), and among all ten. Davari
+# et al. compare what probes forget with what outputs forget; Hess et al. with what probes learned. **Prediction.** If the first
+# are right, probes forget far fewer points than outputs; if the second are, probes forget as large a share of what they learned.
 
 # %%
 opinions = {}
 for name in kinds:
-    pairs = np.stack([[found["accuracy"] for found in after["pairs"]] for after in looks[name]])
-    ten = np.stack([[after["all"]["by class"][:, pair].mean(1) for pair in first] for after in looks[name]])
-    outputs = -metrics.backward_transfer(runs[name].accuracy).numpy()
-    for way, right in (("pairs", pairs), ("all ten", ten)):  # [stages, pairs, seeds]
-        learned = np.mean([right[j + 1, j] - right[j, j] for j in range(4)], axis=0)
-        forgotten = np.mean([right[j + 1, j] - right[5, j] for j in range(4)], axis=0)
-        of = {"outputs": outputs, "forgotten": forgotten, "learned": learned}
-        opinions[f"{name}, {way}"] = of | {"forgotten / learned": forgotten / learned}
-columns = {"forgotten by the\noutputs (points)": "outputs", "forgotten by\nprobes (points)": "forgotten"}
-columns |= {"learned by\nprobes (points)": "learned"}
-columns = {label: {n: 100 * of[what] for n, of in opinions.items()} for label, what in columns.items()}
-columns["forgotten / learned\n(probes)"] = {n: of["forgotten / learned"] for n, of in opinions.items()}
+    ways = {"pairs": lambda f, key: np.stack([of[key].mean(1) for of in f["pairs"]])}
+    ways["all ten"] = lambda f, key: np.stack([f["all"][key][:, pair].mean(1) for pair in first])
+    for way, read in ways.items():
+        change = {}
+        for who, key in (("probes", "by class"), ("outputs", "outputs")):
+            right = np.stack([read(found, key) for found in looks[name]])  # [stages, pairs, seeds]
+            change[f"{who} learned"] = np.mean([right[j + 1, j] - right[j, j] for j in range(4)], axis=0)
+            change[f"{who} forgot"] = np.mean([right[j + 1, j] - right[5, j] for j in range(4)], axis=0)
+        for who in ("probes", "outputs"):
+            ratio = metrics.ratio_of_means(change[f"{who} forgot"], change[f"{who} learned"])
+            change[f"{who} forgot / learned"] = ratio
+        opinions[f"{name}, {way}"] = change
+columns = {f"{key}\n(points)": {n: 100 * of[key] for n, of in opinions.items()} for key in list(change)[:4]}
+columns |= {key.replace(" forgot", "\nforgot"): {n: of[key] for n, of in opinions.items()} for key in list(change)[4:]}
 fig, axes, table = plots.dot_columns(columns)
-plots.mark(axes[3], 1, "all of it")
+for ax in axes[4:]:
+    plots.mark(ax, 1, "all of it")
 results.save_figure(
     fig, folder, "opinions", table, f"{caption}. Mean over tasks 1 to 4, held-out digits; 95 % intervals."
 )
@@ -324,10 +347,16 @@ results.save_figure(
 numbers = {f"{what}/{name}": v for name, of in split.items() for what, v in of.items()}
 numbers |= {f"share won back/{name}": of["won back by a new head"] / of["lost"] for name, of in split.items()}
 numbers |= {
-    f"share won back by an untrained body/{n}": (of["untrained network's probe"] - looks[n][-1]["network"]) / of["lost"]
+    f"share won back by an untrained body/{n}": (
+        of["untrained network's probe"] - of["probe"] + of["won back by a new head"]
+    )
+    / of["lost"]
     for n, of in split.items()
 }
 numbers |= {f"{what}/{name}": v for name, of in opinions.items() for what, v in of.items()}
+for name in ("plain", "batch-norm"):
+    without = looks[f"{name}, never saw [1, 2]"][-1]["pairs"][0]["accuracy"]
+    numbers[f"exclusion/{name}"] = looks[name][-1]["pairs"][0]["accuracy"] - without
 numbers |= {f"steps to relearn/{name}, {start}": v for (name, start), v in steps.items()}
 for (name, layer), values in alike.items():
     numbers |= {f"CKA {layer} {stage}/{name}": v for stage, v in zip(stages, values.T, strict=False)}
