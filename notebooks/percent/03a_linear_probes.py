@@ -200,6 +200,7 @@ for name in ("plain", "batch-norm"):
         pair = f"{name}: {key} and {key}, another split"
         agreement[pair] = probes.rank_correlation(of[key], strength(name, *other))
 fig, axes, table = plots.dot_columns({"rank correlation between classes": agreement})
+fig.set_size_inches(9, 4)
 plots.mark(axes[0], 0, "none")
 axes[0].set_xlim(-1.05, 1.05)
 note = f"{probed}.\nSpearman's over the classes seen, mean over tasks 2 to 5; 95 % intervals."
