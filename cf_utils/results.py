@@ -91,13 +91,13 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
 
 
 def claims_of(notebook, file=CLAIMS):
-    """The rows of claims.csv whose ids start with the notebook's number, as dicts.
+    """The rows of claims.csv whose ids start with the notebook's number (all for ""), as dicts.
 
     Columns: id, source, statement, theirs (number or text), ours (the name of a number that the notebook saves, or two
     of them as ``a − b`` or ``a ÷ b``), above, below, within, reason (why a claim fails).
     """
     with open(file, newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["id"].startswith(f"{notebook}-")]
+        rows = [row for row in csv.DictReader(lines) if row["id"].startswith(notebook and f"{notebook}-")]
     for row in rows:
         row |= {key: float(row[key]) if row[key] else None for key in LIMITS}
         with suppress(ValueError):
@@ -156,14 +156,21 @@ def save_figure(fig, folder, name, table, caption):
         table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 
 
-def claims_table(claims):
-    """Claims as a Markdown table, for display at a notebook's end and in the README."""
-    lines = ["| claim | theirs | ours (95 % interval, seeds) | verdict |", "|---|---|---|---|"]
+def claims_table(claims, file=CLAIMS):
+    """Claims as a Markdown table, with the rule that decides each; for a notebook's end and the README."""
+    lines = ["| claim | theirs | ours (95 % interval, seeds) | holds if | verdict |", "|---|---|---|---|---|"]
+    rules = {row["id"]: _rule(row) for row in claims_of("", file)}
     for c in claims:
         half = "" if c["ci95"] is None else f" ± {_short(c['ci95'])}"
         ours = f"{_short(c['ours'])}{half} ({c['n']})"
-        lines.append(f"| {c['statement']} | {_short(c['theirs'])} | {ours} | {c['verdict']} |")
+        rule = rules.get(c["id"], "")
+        lines.append(f"| {c['statement']} | {_short(c['theirs'])} | {ours} | {rule} | {c['verdict']} |")
     return "\n".join(lines)
+
+
+def _rule(row):
+    words = {"above": "> {:g}", "below": "< {:g}", "within": "within {:g}"}
+    return ", ".join(form.format(row[key]) for key, form in words.items() if row[key] is not None)
 
 
 def committed(root=ROOT):
