@@ -63,7 +63,7 @@ def check_04b(n):
     assert n["share along the basis/SGD, gradient projected"] < 0.01
     assert n["share along the basis/Adam, gradient projected"] > 1, "Adam turns the step back"
     assert n["share along the basis/Adam, step projected"] < 0.01
-    assert n["mean loss after 100 steps/lr 0.001"] < n["mean loss after 100 steps/lr 0.0001"] < 1
+    assert n["mean loss after 100 steps/plain, lr 0.001"] < n["mean loss after 100 steps/plain, lr 0.0001"] < 1
     assert n["permuted/joint"] > 0.2 and n["rotated/OGD, logit gradients"] > 0.15
 
 
