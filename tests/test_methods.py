@@ -363,6 +363,12 @@ def test_before_anything_is_stored_ogd_is_finetuning(stream):
     assert_same(state(runs[0].model), state(runs[1].model))
 
 
+def test_ogd_that_projects_nothing_is_finetuning(stream):
+    runs = [train(small(), method, stream, CONFIG) for method in (OGD(3, project="nothing"), Finetune())]
+    assert_same(state(runs[0].model), state(runs[1].model))
+    assert runs[0].methods[0].basis.shape[1] == 6
+
+
 @pytest.mark.parametrize("part", ["head", "body"])
 def test_projection_of_a_part_leaves_the_rest_alone(stream, part):
     run, _ = ogd_run(stream, directions=2, part=part)
@@ -402,7 +408,7 @@ def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
     for arguments, message in [
         ({"of": "x"}, "of='x' is unknown; known are loss, logit"),
         ({"part": "x"}, "part='x' is unknown; known are all, head, body"),
-        ({"project": "x"}, "project='x' is unknown; known are gradient, step"),
+        ({"project": "x"}, "project='x' is unknown; known are gradient, step, nothing"),
         ({"directions": -1}, "directions=-1 is not possible"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -6,7 +6,7 @@ from cf_utils.methods.base import Method, check_count
 from cf_utils.randomness import generator
 from cf_utils.streams import mask_logits
 
-OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "step")
+OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "step", "nothing")
 
 
 class OGD(Method):
@@ -17,7 +17,8 @@ class OGD(Method):
     of: "logit", gradients of the true class's logit, of that many random samples of the task (the paper's OGD-GTL);
     or "loss", mean gradients of the cross-entropy over that many equal shares of the task (1: over all of it).
     part: project "all" weights, the "head" (last layer) or the "body" alone.
-    project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it.
+    project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it; or
+    "nothing", which only stores, to compare with.
     Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, see ``orthonormal``.
     Raises, before training, ValueError for a basis larger than the network and MemoryError for one that does not fit.
     """
@@ -34,7 +35,7 @@ class OGD(Method):
         self.of, self.part, self.project, self.basis = of, part, project, None
 
     def adjust_gradients(self, loop):
-        if self.basis is None:
+        if self.basis is None or self.project == "nothing":
             return
         if self.project == "step":
             self.before = flat(loop.model.parameters())
@@ -44,7 +45,7 @@ class OGD(Method):
                 weight.grad.copy_(value)
 
     def after_step(self, loop):
-        if self.basis is None or self.project == "gradient":
+        if self.basis is None or self.project != "step":
             return
         step = flat(loop.model.parameters()) - self.before
         for weight, value in pieces(loop.model, self.before + self.free(step)):
@@ -66,6 +67,11 @@ class OGD(Method):
         if self.directions and loop.t < len(loop.stream) - 1:
             new = task_gradients(loop, self.directions, self.of) * in_part(loop.model, self.part)
             self.basis = orthonormal(new, self.basis)
+
+
+def share_along(basis, vectors):
+    """Share of the length of ``vectors`` ``[R, P]`` that lies along a basis ``[R, K, P]``: ``[R]`` in [0, 1]."""
+    return torch.stack([(v @ x).norm() / x.norm() for v, x in zip(basis, vectors, strict=True)])
 
 
 def flat(tensors):

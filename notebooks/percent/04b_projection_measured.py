@@ -64,22 +64,6 @@ def slow_down(loop):
     loop.set_lr(loop.config.lr / (5 if loop.t else 1))
 
 
-# %%
-class StoreOnly(methods.OGD):
-    """Stores directions and projects nothing."""
-
-    def adjust_gradients(self, loop):
-        pass
-
-    def after_step(self, loop):
-        pass
-
-
-def along_basis(basis, vectors):
-    """Share of the length of ``vectors`` ``[R, P]`` that lies along the basis, ``[R]``."""
-    return torch.stack([(v @ x).norm() / x.norm() for v, x in zip(basis, vectors, strict=True)])
-
-
 # %% [markdown]
 # ## (a) Does the step stay orthogonal?
 #
@@ -98,11 +82,11 @@ def shares(records):
         basis = loop.methods[0].basis
         now = ogd.flat(loop.model.parameters())
         if loop.moment == "step" and basis is not None:
-            along = along_basis(basis, now - before["w"])
+            along = ogd.share_along(basis, now - before["w"])
             share = torch.where(loop.active, along, torch.nan).tolist()
             records.append({"task": loop.t, "step": loop.step, "step share": share})
         if loop.moment == "after_task" and loop.t:
-            net = along_basis(loop.methods[0].before_this_task, now - before["start"]).tolist()
+            net = ogd.share_along(loop.methods[0].before_this_task, now - before["start"]).tolist()
             records.append({"task": loop.t, "step": -1, "net share": net})
         if loop.moment == "before_task":
             before["start"] = now
@@ -120,8 +104,7 @@ optimizers = {
     "AdamW, decay 0.01": replace(base, optimizer="adamw", weight_decay=0.01),
     "AdamW, decay 1": replace(base, optimizer="adamw", weight_decay=1.0),
 }
-arms = {"nothing projected": StoreOnly(1, "loss"), "gradient projected": methods.OGD(1, "loss")}
-arms["step projected"] = methods.OGD(1, "loss", project="step")
+arms = {f"{what} projected": methods.OGD(1, "loss", project=what) for what in ("nothing", "gradient", "step")}
 records, runs = {}, {}
 for name, config in optimizers.items():
     for arm, method in arms.items():
@@ -283,11 +266,9 @@ def step_time(k):
     marks, method = [], methods.OGD(0)
     if k:
         method.basis = torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5
-    first = streams.split(replace(images, x_test=images.x_test[:20], y_test=images.y_test[:20]), [list(range(10))])
+    once, brief = replace(base, epochs=1, stop_at=None), streams.permuted(few, 1)
     tick = training.at("step", lambda loop: marks.append(time.perf_counter()))
-    once = replace(base, epochs=1, stop_at=None)
-    task = replace(first.tasks[0], x_train=images.x_train[:1280], y_train=images.y_train[:1280])
-    training.run_stream(models.mlp, method, replace(first, tasks=(task,)), once, range(seeds), callbacks=[tick])
+    training.run_stream(models.mlp, method, brief, once, range(seeds), callbacks=[tick])
     return float(np.median(np.diff(marks)))
 
 
@@ -300,7 +281,7 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.3))
 for ax, column in zip(axes, cost.columns[1:], strict=True):
     ax.plot(cost["directions"], cost[column], marker="o", color=plots.COLORS[0])
     ax.set(xlabel="directions in the basis", ylabel=column, xscale="log", yscale="log")
-note = f"MLP of {size:,} weights, {seeds} replicas, batch {batch_size}, Adam; median of 20 steps on one thread."
+note = f"MLP of {size:,} weights, {seeds} replicas, batch {batch_size}, Adam; median over the steps of one pass, on one thread."
 results.save_figure(fig, folder, "cost", cost, note)
 
 # %% [markdown]
@@ -320,23 +301,21 @@ except MemoryError as error:
 # %%
 numbers = {f"share along the basis/{n}, {arm}": v for arm, of in share.items() for n, v in of.items()}
 numbers |= {f"net share/{n}, {arm}": v for arm, of in net.items() for n, v in of.items()}
-for (name, arm), run in runs.items():
-    numbers[f"accuracy/{name}, {arm}"] = metrics.average_accuracy(run.accuracy)
-    numbers[f"learned/{name}, {arm}"] = metrics.learning_accuracy(run.accuracy)
-    numbers[f"gain/{name}, {arm}"] = metrics.average_accuracy(run.accuracy) - metrics.average_accuracy(
-        runs[name, "nothing projected"].accuracy
-    )
+accuracy = {key: metrics.average_accuracy(run.accuracy) for key, run in runs.items()}
+numbers |= {f"accuracy/{n}, {arm}": v for (n, arm), v in accuracy.items()}
+numbers |= {f"gain/{n}, {arm}": v - accuracy[n, "nothing projected"] for (n, arm), v in accuracy.items()}
+numbers |= {f"learned/{n}, {arm}": metrics.learning_accuracy(run.accuracy) for (n, arm), run in runs.items()}
 for (net_name, rate), records in followed.items():
     soon = [record for record in records if record["step"] <= 100][-1]
     for key in titles:
         numbers[f"{key} after 100 steps/{net_name}, lr {rate:g}"] = soon[key]
         numbers[f"{key} at the end/{net_name}, lr {rate:g}"] = records[-1][key]
-for (kind, name), accuracy in lines.items():
-    numbers[f"{kind}/{name}"] = metrics.average_accuracy(accuracy)
-    numbers[f"{kind}, task 1/{name}"] = accuracy[:, -1, 0]
+for (kind, name), matrix in lines.items():
+    numbers[f"{kind}/{name}"] = metrics.average_accuracy(matrix)
+    numbers[f"{kind}, task 1/{name}"] = matrix[:, -1, 0]
     if name != "joint":
-        numbers[f"{kind}, forgetting/{name}"] = metrics.forgetting(accuracy)
-        numbers[f"{kind}, learned/{name}"] = metrics.learning_accuracy(accuracy)
+        numbers[f"{kind}, forgetting/{name}"] = metrics.forgetting(matrix)
+        numbers[f"{kind}, learned/{name}"] = metrics.learning_accuracy(matrix)
 claims = results.read_claims("04b", numbers)
 Markdown(results.claims_table(claims))
 
