@@ -7,7 +7,7 @@
 # and 90%<!--=03b share won back/batch-norm as .0%--> with batch-norm. But a new head on an *untrained* body would win back 76%<!--=03b share won back by an untrained body/plain as .0%-->: the plain network's body ends
 # worse than it began, and only with a norm does it hold more than random features do. There probes forget a third of what they
 # learned (0.37 ± 0.06<!--=03b probes forgot / learned/batch-norm, pairs as ±.2f-->), without a norm most or all of it (0.89 ± 0.27<!--=03b probes forgot / learned/plain, pairs as ±.2f-->). A forgotten task is relearned in two thirds of the steps that
-# a network needs that never saw it; with batch-norm that trace is in the head, for with a new head nothing of it is left.
+# a network needs that never saw it; with batch-norm that trace is in the head, for with a new head the advantage is gone.
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
 #
@@ -236,7 +236,7 @@ results.save_figure(fig, folder, "savings", pd.concat(tables), note)
 #
 # Where is the trace? With a new head everything goes faster: the head's aversion to old outputs was most of the handicap. With
 # batch-norm the two are then level (18 ± 2<!--=03b steps to relearn/batch-norm, after the stream, new head as ±.0f--> and 18 ± 2<!--=03b steps to relearn/batch-norm, never saw [1, 2], new head as ±.0f--> steps): the trace was in the head, which had kept outputs 1 and 2
-# closer to the surface, and nothing of [1, 2] was left in the body. In the plain network the body keeps part of it (31 ± 6<!--=03b steps to relearn/plain, after the stream, new head as ±.0f--> against
+# closer to the surface, and nothing in the body helps. In the plain network the body keeps part of it (31 ± 6<!--=03b steps to relearn/plain, after the stream, new head as ±.0f--> against
 # 44 ± 9<!--=03b steps to relearn/plain, never saw [1, 2], new head as ±.0f-->).
 #
 # ## Two published opinions
