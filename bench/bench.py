@@ -43,6 +43,7 @@ from cf_utils.methods import OGD, Finetune, Replay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 HERE = Path(__file__).resolve().parent
 CLASSES = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
@@ -309,6 +310,8 @@ def draw(result):
     left.set(xscale="log", yscale="log", xlabel="replicas trained at once", ylabel="training time of all replicas (s)")
     draw_lines(left, table[table.study == "replicas"])
     left.set_xticks(REPLICAS, REPLICAS)
+    left.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    left.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
     left.minorticks_off()
     left.set_xlim(0.85, REPLICAS[-1] * 2.8)
     right.set_title("Streams of permuted tasks")

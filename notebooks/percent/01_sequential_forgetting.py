@@ -286,7 +286,7 @@ pd.DataFrame([{"mean update": k} | results.summary(v) for k, v in ratios.items()
 #
 # **Prediction (notes).** Neither dropout nor weight decay helps. The notes stopped their weight-decay runs at 98 % training accuracy, after
 # an epoch or so, and compared them with a plain network after four epochs. We stop likewise, *and* stop a control with
-# the usual decay of 0.01. (Their linear probes of these networks are notebook 03's.) LeNet5 stands in for convolutional networks. And every method in `cf_utils.methods` runs with
+# the usual decay of 0.01. (Their linear probes of these networks are notebook 03a's.) LeNet5 stands in for convolutional networks. And every method in `cf_utils.methods` runs with
 # its example arguments: so far a penalty on activations (λ = 1), orthogonal gradient descent (20 gradients a task) and
 # replay of 500 stored digits.
 

@@ -368,7 +368,7 @@ _ = results.save_run(folder, "02", images.name, settings, range(seeds), numbers,
 #   along with a change need not cause it. (With *all* weights of task 1 back, the network is that of task 1, hence its 22 %.)
 # - Batch-norm keeps units alive. Told the task, it gets 60% ± 5%<!--=02 task-aware task 5/batch-norm as ±.0%--> of old digits right, the plain network 53% ± 4%<!--=02 task-aware task 5/plain as ±.0%-->
 #   (guessing: 50 %; the intervals overlap), and over all ten digits both forget completely. What the living units still know is
-#   the question of notebook 03.
+#   the question of notebook 03a.
 # - Caveats: one architecture, one order of tasks, AdamW at one learning rate; "dead" is judged on test digits, and the sum of
 #   |gradient| is our reading of the notes' "accumulated gradients", which they do not define.
 #

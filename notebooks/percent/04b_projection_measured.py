@@ -240,10 +240,9 @@ for kind in ("permuted", "rotated"):
     columns[f"{kind}: accuracy on\neach task at the end (%)"] = {
         name: {f"task {t + 1}": 100 * accuracy[:, -1, t] for t in range(5)} for name, accuracy in found.items()
     }
-    del found["joint"]
-    columns[f"{kind}: forgotten since\nit was trained (points)"] = {"joint": {}} | {
-        name: {f"task {t + 1}": 100 * (accuracy[:, t + 1, t] - accuracy[:, -1, t]) for t in range(4)}
-        for name, accuracy in found.items()
+    lost = {name: a[:, range(1, 5), range(4)] - a[:, -1, :4] for name, a in found.items() if name != "joint"}
+    columns[f"{kind}: forgotten since\nit was trained (points)"] = {
+        name: {f"task {t + 1}": 100 * lost[name][:, t] for t in range(4)} if name in lost else {} for name in found
     }
 fig, axes, table = plots.arm_columns(columns)
 note = (
@@ -264,8 +263,7 @@ results.save_figure(fig, folder, "protocol", table, note)
 def step_time(k):
     """Median seconds of a step of all replicas, with a basis of ``k`` random directions."""
     marks, method = [], methods.OGD(0)
-    if k:
-        method.basis = torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5
+    method.basis = torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5 if k else None
     once, brief = replace(base, epochs=1, stop_at=None), streams.permuted(few, 1)
     tick = training.at("step", lambda loop: marks.append(time.perf_counter()))
     training.run_stream(models.mlp, method, brief, once, range(seeds), callbacks=[tick])
@@ -273,9 +271,8 @@ def step_time(k):
 
 
 size = sum(p.numel() for p in models.mlp().parameters())
-counts = [1, 4, 10, 20, 50, 100, 200]
-alone = step_time(0)
-cost = pd.DataFrame({"directions": counts, "time of a step / without": [step_time(k) / alone for k in counts]})
+cost, alone = pd.DataFrame({"directions": [1, 4, 10, 20, 50, 100, 200]}), step_time(0)
+cost["time of a step / without"] = [step_time(int(k)) / alone for k in cost["directions"]]
 cost["memory (GB)"] = 4e-9 * seeds * size * cost["directions"]
 fig, axes = plt.subplots(1, 2, figsize=(9, 3.3))
 for ax, column in zip(axes, cost.columns[1:], strict=True):
