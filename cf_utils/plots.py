@@ -319,9 +319,8 @@ def cloud(ax, points, labels, seen, title=""):
     for c in np.unique(labels):
         middle = np.median(points[labels == c], axis=0)
         box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLORS[int(c) % 10], "alpha": 0.9}
-        ax.text(
-            *middle, str(c), ha="center", va="center", fontsize=9, bbox=box if c in seen else box | {"edgecolor": "0.6"}
-        )
+        box = box if c in seen else box | {"edgecolor": "0.6"}
+        ax.text(*middle, str(c), ha="center", va="center", fontsize=9, bbox=box)
     ax.set(xticks=[], yticks=[], title=title)
     for spine in ax.spines.values():
         spine.set_visible(True)

@@ -8,9 +8,10 @@ import nbformat
 import pytest
 
 from cf_utils import results, run
+from tools import ledger, publish
 
 NOTEBOOKS = run.find([])
-COMMITTED = results.committed()
+COMMITTED = ledger.committed()
 
 
 def numbers_of(folder):
@@ -88,7 +89,7 @@ def test_same_command_twice_gives_the_same_results_even_for_one_seed_and_epoch(p
 class TestCommitted:
     def test_outputs_belong_to_the_code(self, path):
         notebook = nbformat.read(path, as_version=4)
-        assert notebook.metadata["cf"]["code"] == run.code_hash(notebook)
+        assert notebook.metadata["cf"]["code"] == publish.code_hash(notebook)
         assert notebook.metadata["cf"]["settings"] == "full"
         code = [cell for cell in notebook.cells if cell.cell_type == "code"]
         assert all(cell.execution_count for cell in code)
@@ -109,8 +110,8 @@ class TestCommitted:
 
     def test_prose_quotes_its_results(self, path):
         text = (path.parent / "percent" / f"{path.stem}.py").read_text(encoding="utf-8")
-        assert len(results.QUOTE.findall(text)) >= 5
-        assert results.fill(text, COMMITTED) == text
+        assert len(ledger.QUOTE.findall(text)) >= 5
+        assert ledger.fill(text, COMMITTED) == text
 
     def test_reads_from_question_to_takeaways(self, path):
         cells = nbformat.read(path, as_version=4).cells
@@ -121,9 +122,9 @@ class TestCommitted:
 
 def test_verdicts_are_those_of_the_claims_file():
     for content in COMMITTED.values():
-        assert results.rejudge(content) == content
+        assert ledger.rejudge(content) == content
 
 
 def test_readme_is_up_to_date():
     text = (results.ROOT / "README.md").read_text(encoding="utf-8")
-    assert results.render(text, COMMITTED) == text
+    assert ledger.render(text, COMMITTED) == text
