@@ -27,7 +27,7 @@ lab: setup  ## open JupyterLab on the notebooks
 	$(BIN)/jupyter lab --notebook-dir=. --ServerApp.default_url=/lab/tree/notebooks
 
 figures: data  ## run every notebook at full settings into notebooks/ and figures/
-	$(BIN)/python -m cf_utils.run --settings full --publish
+	$(BIN)/python -m tools.publish --settings full
 	@$(MAKE) --no-print-directory ledger
 
 data: setup  ## download MNIST with checksums
@@ -41,14 +41,14 @@ bench: setup .venv-bench/.installed  ## time against Avalanche and a plain loop
 	@touch $@
 
 ledger: setup  ## write index, ledger and quoted numbers into README and notebooks
-	@$(BIN)/python -m cf_utils.results
-	@$(BIN)/python -m cf_utils.run --sync
+	@$(BIN)/python -m tools.ledger
+	@$(BIN)/python -m tools.publish --sync
 
 notebooks: setup  ## make notebooks/*.ipynb from notebooks/percent/*.py, keeping outputs
-	@$(BIN)/python -m cf_utils.run --sync
+	@$(BIN)/python -m tools.publish --sync
 
 stale: setup  ## list notebooks whose outputs an older cf_utils made
-	@$(BIN)/python -m cf_utils.run --stale
+	@$(BIN)/python -m tools.publish --stale
 
 lint: setup  ## format, and mend what ruff can
 	$(BIN)/ruff format .

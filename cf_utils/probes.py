@@ -247,9 +247,7 @@ def linear_probe(h, y, fitted, floor=0.1):
     """
     classes = torch.unique(y)
     if any(len(torch.unique(y[part])) < max(2, len(classes)) for part in (fitted, ~fitted)):
-        raise ValueError(
-            "a probe needs samples of each of two classes or more in the part to fit and the part to score"
-        )
+        raise ValueError("a probe needs samples of each of two classes or more, both to fit and to score")
     parts = [_probe(features, y, fitted, floor) for features in h.detach().cpu().float()]
     return {key: np.stack([part[key] for part in parts]) for key in parts[0]}
 

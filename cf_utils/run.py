@@ -1,7 +1,6 @@
 """The batch runner: execute notebooks with papermill, with names of parameters checked, and report on all of them."""
 
 import argparse
-import hashlib
 import os
 import shutil
 import sys
@@ -9,7 +8,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
-import nbformat
 import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -52,8 +50,7 @@ def check_parameters(path, parameters):
     import papermill
 
     known = papermill.inspect_notebook(str(path))
-    unknown = [name for name in parameters if name not in known]
-    if unknown:
+    if unknown := [name for name in parameters if name not in known]:
         raise UsageError(f"{path.stem} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
 
 
@@ -88,86 +85,6 @@ def execute(path, parameters, out):
     return time.time() - start, error
 
 
-def code_hash(notebook):
-    """Hash of a notebook's code cells, without the injected parameters."""
-    code = [c.source for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
-    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
-
-
-def package_hash():
-    """Hash of cf_utils: which version of it made an output."""
-    files = sorted((ROOT / "cf_utils").rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
-
-
-def tidy(notebook, made):
-    """Drop what changes with every execution, so that a diff of a committed notebook shows real changes.
-
-    made: what the outputs were made with (``settings``, ``code``, ``cf_utils``), kept in the metadata.
-    """
-    for i, cell in enumerate(notebook.cells):
-        tags = {"tags": _tags(cell)} if _tags(cell) else {}
-        if "injected-parameters" in _tags(cell) and cell.cell_type == "code":
-            # As text, it tells what the outputs were made with; run by a person, the notebook's own values count.
-            values = [line for line in cell.source.splitlines() if " = " in line and not line.startswith("out = ")]
-            note = f"The outputs below were made with `settings/{made['settings']}.yaml`, the values above are quicker:"
-            cell = nbformat.v4.new_markdown_cell(f"{note} " + ", ".join(f"`{line}`" for line in values) + ".")
-            notebook.cells[i] = cell
-        cell.id, cell.metadata = f"cell-{i:02d}", tags
-    notebook.metadata = {
-        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
-        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
-        "cf": made,
-    }
-    notebook.nbformat_minor = 5
-    return notebook
-
-
-def publish(path, out, settings, package):
-    """Put an executed notebook and its figures into the repository; ``package``: the hash of cf_utils that ran."""
-    notebook = nbformat.read(out / path.name, as_version=4)
-    made = {"settings": settings, "code": code_hash(notebook), "cf_utils": package}
-    nbformat.write(tidy(notebook, made), path)
-    target = ROOT / "figures" / path.stem
-    shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(out / path.stem, target)
-
-
-def synchronise():
-    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of unchanged code cells are kept."""
-    import jupytext
-    from jupytext.combine import combine_inputs_with_outputs
-
-    for source in sorted((NOTEBOOKS / "percent").glob("*.py")):
-        path = NOTEBOOKS / f"{source.stem}.ipynb"
-        notebook = jupytext.read(source)
-        old = nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
-        injected = [cell for cell in old.cells if "injected-parameters" in _tags(cell)]
-        notebook = combine_inputs_with_outputs(notebook, old)
-        at = next((i for i, cell in enumerate(notebook.cells) if "parameters" in _tags(cell)), 0) + 1
-        notebook.cells[at:at] = injected
-        made = old.metadata.get("cf", {})
-        nbformat.write(tidy(notebook, made), path)
-        print(f"{path.name}: {len(notebook.cells)} cells")
-
-
-def stale():
-    """Lines that name committed notebooks whose outputs were made with other code."""
-    lines = []
-    for path in find([]):
-        notebook = nbformat.read(path, as_version=4)
-        made = notebook.metadata.get("cf", {})
-        if made.get("code") != code_hash(notebook):
-            lines.append(f"{path.name}: its outputs do not belong to its code; run it again")
-        elif made.get("cf_utils") != package_hash():
-            lines.append(f"{path.name}: made with another cf_utils")
-    return lines
-
-
-def _tags(cell):
-    return [tag for tag in cell.metadata.get("tags", []) if tag in ("parameters", "injected-parameters")]
-
-
 def _arguments(argv):
     parser = argparse.ArgumentParser(prog="python -m cf_utils.run", description=__doc__)
     parser.add_argument("notebooks", nargs="*", help="numbers, e.g. 01 02; none: all")
@@ -175,9 +92,6 @@ def _arguments(argv):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
     parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)")
-    parser.add_argument("--publish", action="store_true", help="on success put notebook and figures into the project")
-    parser.add_argument("--sync", action="store_true", help="only make the notebooks from notebooks/percent")
-    parser.add_argument("--stale", action="store_true", help="only list notebooks made with an older cf_utils")
     return parser.parse_args(argv)
 
 
@@ -196,13 +110,10 @@ def _value(text):
 def _plan(args):
     """(path, parameters) of every notebook to run; UsageError before anything runs."""
     pairs = [text.split("=", 1) for text in args.set]
-    wrong = [pair[0] for pair in pairs if len(pair) < 2]
-    if wrong:
+    if wrong := [pair[0] for pair in pairs if len(pair) < 2]:
         raise UsageError(f"--set {wrong[0]} has no value; write NAME=VALUE")
     if args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs} is not possible; it is 1 or more")
-    if args.publish and (pairs or not args.settings):
-        raise UsageError("--publish takes the values of --settings alone, so that what is published can be repeated")
     given = {name: _value(text) for name, text in pairs}
     if "out" in given:
         raise UsageError("--set out is not possible; --out DIR says where results go")
@@ -212,23 +123,18 @@ def _plan(args):
     return plan
 
 
-def main(argv=None):
+def main(argv=None, then=lambda path, out, settings: None):
+    """Run notebooks; ``then`` is called for each that succeeded, with where its outputs lie. Returns the exit code."""
     args = _arguments(argv)
     try:
-        plan = [] if args.sync else _plan(args)
+        plan = _plan(args)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    if args.sync:
-        synchronise()
-        return 0
-    if args.stale:
-        print("\n".join(stale()) or "every notebook was made with this cf_utils")
-        return 0
-    out = (args.out or ROOT / "out" / (args.settings or "default")).resolve()
     settings = args.settings or "default"
+    out = (args.out or ROOT / "out" / settings).resolve()
     print(f"{len(plan)} notebooks, settings: {settings}, into {out}", flush=True)
-    failed, package = [], package_hash()
+    failed = []
     with ProcessPoolExecutor(min(args.jobs, len(plan))) as pool:
         jobs = {pool.submit(execute, path, parameters, out): path for path, parameters in plan}
         for done, job in enumerate(as_completed(jobs), start=1):
@@ -236,8 +142,8 @@ def main(argv=None):
             print(f"[{done}/{len(jobs)}] {path.stem}: {error or 'done'} ({seconds:.0f} s)", flush=True)
             if error:
                 failed.append(path.stem)
-            elif args.publish:
-                publish(path, out, settings, package)
+            else:
+                then(path, out, settings)
     print("open:", *(f"  {out / path.name}" for path, _ in plan), f"figures and results.json: {out}/*/", sep="\n")
     if failed:
         print(f"failed: {', '.join(failed)}; the tracebacks are in their notebooks", file=sys.stderr)

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from cf_utils import results, run
+from tools import ledger, publish
 
 
 def test_summary_by_hand():
@@ -51,7 +52,7 @@ def test_reasons_are_those_of_the_claims_file(tmp_path):
     file.write_text("id,source,statement,theirs,ours,above,below,within,reason\n01-a,s,new,5,x,1,,1,why\n")
     row = results.claim("01-a", "s", "old", 5, [3, 3.1, 2.9], above=1, within=1)
     assert row["verdict"] == "changed"
-    (again,) = results.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
+    (again,) = ledger.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
     assert again == row | {"verdict": "changed: why", "statement": "new"}
 
 
@@ -106,9 +107,9 @@ def test_quoted_numbers_are_filled_in():
     known = {"01": {"numbers": {"acc/plain net": {"mean": 0.1975, "ci95": 0.0021, "n": 10}}}}
     text = "It is (3%<!--=01 acc/plain net as .1%-->) or 1 ± 2<!--=01 acc/plain net as ±.2f-->."
     filled = "It is (19.8%<!--=01 acc/plain net as .1%-->) or 0.20 ± 0.00<!--=01 acc/plain net as ±.2f-->."
-    assert results.fill(text, known) == filled
+    assert ledger.fill(text, known) == filled
     with pytest.raises(ValueError, match="quotes a number that notebook 02 does not save"):
-        results.fill("1<!--=02 acc as .1f-->", known)
+        ledger.fill("1<!--=02 acc as .1f-->", known)
 
 
 @pytest.mark.parametrize(
@@ -119,10 +120,6 @@ def test_quoted_numbers_are_filled_in():
         (["01", "--settings", "slow"], "no settings 'slow'; there are full, quick"),
         (["01", "--set", "out=x"], "--set out is not possible; --out DIR says"),
         (["01", "--set", "epochs=[1"], "'[1' is no value"),
-        (
-            ["01", "--set", "seeds=2", "--settings", "full", "--publish"],
-            "--publish takes the values of --settings alone",
-        ),
         (["01", "--set", "epochs"], "--set epochs has no value; write NAME=VALUE"),
     ],
 )
@@ -132,6 +129,12 @@ def test_wrong_arguments_end_in_one_sentence(arguments, sentence, tmp_path):
     assert done.returncode == 2
     assert done.stderr.startswith(f"error: {sentence}") and done.stderr.count("\n") == 1
     assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("arguments", [["01"], ["01", "--set", "seeds=2", "--settings", "full"]])
+def test_what_is_published_can_be_repeated(arguments, capsys):
+    assert publish.main(arguments) == 2
+    assert capsys.readouterr().err.startswith("error: what is published takes the values of --settings NAME alone")
 
 
 def test_failures_are_collected_and_notebooks_kept(tmp_path, monkeypatch, capfd):
@@ -152,7 +155,7 @@ def test_failures_are_collected_and_notebooks_kept(tmp_path, monkeypatch, capfd)
 def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", metadata={"papermill": {"duration": 3}})])
     notebook.metadata["papermill"] = {"start_time": "now"}
-    tidied = run.tidy(notebook, {"settings": "full"})
+    tidied = publish.tidy(notebook, {"settings": "full"})
     assert "papermill" not in tidied.metadata and tidied.cells[0].metadata == {}
     assert tidied.cells[0].id == "cell-00"
 
@@ -161,7 +164,7 @@ def test_published_notebooks_name_their_settings_in_text():
     injected = nbformat.v4.new_code_cell(
         "# Parameters\nseeds = 3\nout = '/tmp'\n", metadata={"tags": ["injected-parameters"]}
     )
-    (cell,) = run.tidy(nbformat.v4.new_notebook(cells=[injected]), {"settings": "full"}).cells
+    (cell,) = publish.tidy(nbformat.v4.new_notebook(cells=[injected]), {"settings": "full"}).cells
     assert cell.cell_type == "markdown" and "`settings/full.yaml`" in cell.source
     assert "`seeds = 3`" in cell.source and "/tmp" not in cell.source
 

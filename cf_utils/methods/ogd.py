@@ -94,11 +94,8 @@ def pieces(model, vector):
 def in_part(model, part):
     """1 for weights of the "head" (the last layer), of the "body" or of "all", else 0: ``[P]``."""
     head = [*model.weights][-1].rpartition(".")[0] + "."
-    chosen = [part == "all" or (part == "head") == name.startswith(head) for name in model.weights]
-    sizes = [weight[0].numel() for weight in model.weights.values()]
-    return torch.cat([torch.full((n,), float(c)) for n, c in zip(sizes, chosen, strict=True)]).to(
-        next(model.parameters())
-    )
+    chosen = {n: part == "all" or (part == "head") == n.startswith(head) for n in model.weights}
+    return torch.cat([torch.full_like(w[0].flatten(), chosen[n]) for n, w in model.weights.items()]).detach()
 
 
 def task_gradients(loop, directions, of):
@@ -108,8 +105,8 @@ def task_gradients(loop, directions, of):
     if of == "loss":
         return torch.stack([mean_gradient(loop, x[i::directions], y[i::directions]) for i in range(directions)], 1)
     draws = [torch.randperm(n, generator=generator(seed, "ogd", loop.t))[:directions] for seed in loop.seeds]
-    draws = torch.stack(draws).to(loop.device)
-    return torch.stack([logit_gradient(loop, x[index], y[index]) for index in draws.T], 1)
+    draws = torch.stack(draws, 1).to(loop.device)
+    return torch.stack([logit_gradient(loop, x[index], y[index]) for index in draws], 1)
 
 
 def mean_gradient(loop, x, y, chunk=500):
@@ -118,8 +115,11 @@ def mean_gradient(loop, x, y, chunk=500):
     def loss(logits, y):
         return F.cross_entropy(mask_logits(logits, y, loop.allowed).mT, y, reduction="sum")
 
-    shared = [(a.expand(len(loop.model), *a.shape), b.expand(len(loop.model), -1)) for a, b in _chunks(x, y, chunk)]
-    return sum(_gradient(loop, a, b, loss) for a, b in shared) / len(y)
+    total = 0
+    for images, labels in zip(x.split(chunk), y.split(chunk), strict=True):
+        shared = images.expand(len(loop.model), *images.shape)
+        total = total + _gradient(loop, shared, labels.expand(len(loop.model), -1), loss)
+    return total / len(y)
 
 
 def logit_gradient(loop, x, y):
@@ -127,17 +127,11 @@ def logit_gradient(loop, x, y):
     return _gradient(loop, x.unsqueeze(1), y.unsqueeze(1), lambda logits, y: logits[:, 0].gather(1, y).sum())
 
 
-def _chunks(x, y, size):
-    return zip(x.split(size), y.split(size), strict=True)
-
-
 def _gradient(loop, x, y, value):
     model, mode = loop.model, loop.model.training
-    model.eval()
-    model.zero_grad(set_to_none=True)
+    model.eval().zero_grad(set_to_none=True)
     value(model(loop.scaled(x)), y).backward()
-    model.train(mode)
-    found = gradients(model)
+    found = gradients(model.train(mode))
     model.zero_grad(set_to_none=True)
     return found
 
@@ -163,8 +157,7 @@ def check_room(model, count, device):
     weights = sum(weight[0].numel() for weight in model.parameters())
     if count > weights:
         raise ValueError(f"a basis of {count} directions is not possible: the network has {weights} weights")
-    # Growing the basis holds it twice.
-    needed = 2 * len(model) * count * weights * next(model.parameters()).element_size()
+    needed = 2 * len(model) * count * weights * next(model.parameters()).element_size()  # twice, while it grows
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
     if needed > free:
         raise MemoryError(

@@ -1,0 +1,116 @@
+"""Executed notebooks in the repository: publish them, make them from notebooks/percent, say which are stale.
+
+``python -m tools.publish 01 02 --settings full``  execute, and put notebooks and figures into the repository
+``python -m tools.publish --sync``                 make notebooks/*.ipynb from notebooks/percent, keeping outputs
+``python -m tools.publish --stale``                list notebooks made with other code or another cf_utils
+"""
+
+import hashlib
+import shutil
+import sys
+from functools import partial
+
+import nbformat
+
+from cf_utils.run import NOTEBOOKS, ROOT, find
+from cf_utils.run import main as run
+
+
+def code_hash(notebook):
+    """Hash of a notebook's code cells, without the injected parameters."""
+    code = [c.source for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
+    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+
+
+def package_hash():
+    """Hash of cf_utils: which version of it made an output."""
+    files = sorted((ROOT / "cf_utils").rglob("*.py"))
+    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+
+
+def tidy(notebook, made):
+    """Drop what changes with every execution, so that a diff of a committed notebook shows real changes.
+
+    made: what the outputs were made with (``settings``, ``code``, ``cf_utils``), kept in the metadata.
+    """
+    for i, cell in enumerate(notebook.cells):
+        tags = {"tags": _tags(cell)} if _tags(cell) else {}
+        if "injected-parameters" in _tags(cell) and cell.cell_type == "code":
+            # As text, it tells what the outputs were made with; run by a person, the notebook's own values count.
+            values = [line for line in cell.source.splitlines() if " = " in line and not line.startswith("out = ")]
+            note = f"The outputs below were made with `settings/{made['settings']}.yaml`, the values above are quicker:"
+            cell = nbformat.v4.new_markdown_cell(f"{note} " + ", ".join(f"`{line}`" for line in values) + ".")
+            notebook.cells[i] = cell
+        cell.id, cell.metadata = f"cell-{i:02d}", tags
+    notebook.metadata = {
+        "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+        "language_info": {"name": "python", "file_extension": ".py", "mimetype": "text/x-python"},
+        "cf": made,
+    }
+    notebook.nbformat_minor = 5
+    return notebook
+
+
+def publish(path, out, settings, package):
+    """Put an executed notebook and its figures into the repository; ``package``: the hash of cf_utils that ran."""
+    notebook = nbformat.read(out / path.name, as_version=4)
+    made = {"settings": settings, "code": code_hash(notebook), "cf_utils": package}
+    nbformat.write(tidy(notebook, made), path)
+    target = ROOT / "figures" / path.stem
+    shutil.rmtree(target, ignore_errors=True)
+    shutil.copytree(out / path.stem, target)
+
+
+def synchronise():
+    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of unchanged code cells are kept."""
+    import jupytext
+    from jupytext.combine import combine_inputs_with_outputs
+
+    for source in sorted((NOTEBOOKS / "percent").glob("*.py")):
+        path = NOTEBOOKS / f"{source.stem}.ipynb"
+        notebook = jupytext.read(source)
+        old = nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
+        injected = [cell for cell in old.cells if "injected-parameters" in _tags(cell)]
+        notebook = combine_inputs_with_outputs(notebook, old)
+        at = next((i for i, cell in enumerate(notebook.cells) if "parameters" in _tags(cell)), 0) + 1
+        notebook.cells[at:at] = injected
+        made = old.metadata.get("cf", {})
+        nbformat.write(tidy(notebook, made), path)
+        print(f"{path.name}: {len(notebook.cells)} cells")
+
+
+def stale():
+    """Lines that name committed notebooks whose outputs were made with other code."""
+    lines = []
+    for path in find([]):
+        notebook = nbformat.read(path, as_version=4)
+        made = notebook.metadata.get("cf", {})
+        if made.get("code") != code_hash(notebook):
+            lines.append(f"{path.name}: its outputs do not belong to its code; run it again")
+        elif made.get("cf_utils") != package_hash():
+            lines.append(f"{path.name}: made with another cf_utils")
+    return lines
+
+
+def _tags(cell):
+    return [tag for tag in cell.metadata.get("tags", []) if tag in ("parameters", "injected-parameters")]
+
+
+def main(argv):
+    if argv == ["--sync"]:
+        synchronise()
+        return 0
+    if argv == ["--stale"]:
+        print("\n".join(stale()) or "every notebook was made with this cf_utils")
+        return 0
+    if "--settings" not in argv or "--set" in argv:
+        print(
+            "error: what is published takes the values of --settings NAME alone, so that it can be repeated",
+            file=sys.stderr,
+        )
+        return 2
+    return run(argv, partial(publish, package=package_hash()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
