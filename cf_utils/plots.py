@@ -95,6 +95,32 @@ def dot_columns(columns, title=None):
     return fig, axes[0], pd.concat(tables)
 
 
+def arm_columns(columns):
+    """Several columns of dots with 95 % intervals, a colour and marker for each arm within each row.
+
+    columns: axis label -> arm -> row -> values, one a seed; an arm may lack rows.
+    Returns the figure, its axes and the table behind it: metric, arm, row, mean, ci95, n.
+    """
+    arms = list(next(iter(columns.values())))
+    rows = list(dict.fromkeys(row for arm in arms for row in next(iter(columns.values()))[arm]))
+    size = (3.4 + 2.1 * len(columns), 1.2 + 0.42 * len(rows))
+    fig, axes = plt.subplots(1, len(columns), figsize=size, sharey=True, squeeze=False)
+    table = []
+    for ax, (label, of) in zip(axes[0], columns.items(), strict=True):
+        for i, arm in enumerate(arms):
+            for row, values in of[arm].items():
+                mean, half = interval(np.asarray(values, dtype=float))
+                y = rows.index(row) + 0.24 * (i - (len(arms) - 1) / 2)
+                ax.errorbar(mean, y, xerr=half, fmt=MARKERS[i], color=COLORS[i], capsize=2, ms=5)
+                found = {"mean": mean, "ci95": half, "n": len(values)}
+                table.append({"metric": " ".join(label.split()), "arm": arm, "row": row} | found)
+        ax.set(xlabel=label, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
+        ax.grid(axis="x", alpha=0.4)
+    handles = [plt.Line2D([], [], color=COLORS[i], marker=MARKERS[i], ls="", label=arm) for i, arm in enumerate(arms)]
+    fig.legend(handles=handles, loc="outside upper center", ncols=len(arms))
+    return fig, axes[0], pd.DataFrame(table)
+
+
 def mark(ax, x, text, side="left"):
     """A dotted vertical line at ``x`` with its name at the top, on one side."""
     ax.axvline(x, color="0.4", ls=":", lw=1)
