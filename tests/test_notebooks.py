@@ -86,7 +86,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
 SMALL = {
     "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "umap=false"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
-    "04b": ["protocol_seeds=1", "protocol_images=200", "protocol_directions=5"],
+    "04b": ["protocol_images=200", "protocol_directions=5"],
 }
 
 
