@@ -350,11 +350,19 @@ def test_projected_gradient_is_orthogonal_to_the_basis(stream, norm, arguments):
 
 @pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.9), ("adamw", 0.0)])
 def test_only_a_projected_step_is_orthogonal_under_momentum_and_adam(stream, optimizer, momentum):
-    for project, low, high in (("gradient", 0.01, 1), ("step", 0, 1e-4)):
+    for project, low, high in (("gradient", 0.01, 1), ("step", 0, 1e-4), ("both", 0, 1e-4)):
         arguments = {"directions": 2, "project": project, "optimizer": optimizer, "momentum": momentum}
         _, records = ogd_run(stream, **arguments)
         worst = torch.stack([overlap(step, basis) for _, step, basis in records]).amax(0)
         assert (worst >= low).all() and (worst <= high).all()
+
+
+def test_projecting_both_feeds_adam_projected_gradients(stream):
+    _, gradient = ogd_run(stream, directions=2, project="gradient", optimizer="adam")
+    _, both = ogd_run(stream, directions=2, project="both", optimizer="adam")
+    (g, step, basis), (same, freed, _) = gradient[0], both[0]
+    torch.testing.assert_close(same, g)
+    torch.testing.assert_close(freed, step - torch.einsum("rk,rkp->rp", (basis @ step.unsqueeze(2))[..., 0], basis))
 
 
 def test_before_anything_is_stored_ogd_is_finetuning(stream):
@@ -408,7 +416,7 @@ def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
     for arguments, message in [
         ({"of": "x"}, "of='x' is unknown; known are loss, logit"),
         ({"part": "x"}, "part='x' is unknown; known are all, head, body"),
-        ({"project": "x"}, "project='x' is unknown; known are gradient, step, nothing"),
+        ({"project": "x"}, "project='x' is unknown; known are gradient, step, both, nothing"),
         ({"directions": -1}, "directions=-1 is not possible"),
     ]:
         with pytest.raises(ValueError, match=message):

@@ -6,7 +6,7 @@ from cf_utils.methods.base import Method, check_count
 from cf_utils.randomness import generator
 from cf_utils.streams import mask_logits
 
-OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "step", "nothing")
+OF, PART, PROJECT = ("loss", "logit"), ("all", "head", "body"), ("gradient", "step", "both", "nothing")
 
 
 class OGD(Method):
@@ -17,8 +17,8 @@ class OGD(Method):
     of: "logit", gradients of the true class's logit, of that many random samples of the task (the paper's OGD-GTL);
     or "loss", mean gradients of the cross-entropy over that many equal shares of the task (1: over all of it).
     part: project "all" weights, the "head" (last layer) or the "body" alone.
-    project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it; or
-    "nothing", which only stores, to compare with.
+    project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay add to it, or
+    "both"; or "nothing", which only stores, to compare with.
     Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, see ``orthonormal``.
     Raises, before training, ValueError for a basis larger than the network and MemoryError for one that does not fit.
     """
@@ -37,15 +37,16 @@ class OGD(Method):
     def adjust_gradients(self, loop):
         if self.basis is None or self.project == "nothing":
             return
-        if self.project == "step":
+        if self.project != "gradient":
             self.before = flat(loop.model.parameters())
+        if self.project == "step":
             return
         for weight, value in pieces(loop.model, self.free(gradients(loop.model))):
             if weight.grad is not None:
                 weight.grad.copy_(value)
 
     def after_step(self, loop):
-        if self.basis is None or self.project != "step":
+        if self.basis is None or self.project in ("gradient", "nothing"):
             return
         step = flat(loop.model.parameters()) - self.before
         for weight, value in pieces(loop.model, self.before + self.free(step)):

@@ -70,7 +70,8 @@ def slow_down(loop):
 # One mean gradient a task is stored, as in the notes. At each step we take the share of its length that lies along the basis,
 # $\lVert V \Delta w\rVert / \lVert \Delta w\rVert$: 0 is orthogonal, 1 is all of it; its arcsine is the angle between the step and
 # the space that it should stay in. For comparison: the same where the gradient is stored but nothing is projected. **Prediction.** Zero for SGD, and for
-# momentum nearly so; for Adam not. Projecting the step itself must give zero for all.
+# momentum nearly so; for Adam not. Projecting the step itself must give zero for all. With both, Adam is fed projected gradients
+# and its steps are projected as well: what the gradient's projection does *but for* its leak along the basis.
 
 
 # %%
@@ -84,10 +85,14 @@ def shares(records):
         if loop.moment == "step" and basis is not None:
             along = ogd.share_along(basis, now - before["w"])
             share = torch.where(loop.active, along, torch.nan).tolist()
-            records.append({"task": loop.t, "step": loop.step, "step share": share})
+            signed = torch.cosine_similarity(before["old"], now - before["w"], dim=1)
+            signed = torch.where(loop.active, signed, torch.nan).tolist()
+            records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
         if loop.moment == "after_task" and loop.t:
             net = ogd.share_along(loop.methods[0].before_this_task, now - before["start"]).tolist()
             records.append({"task": loop.t, "step": -1, "net share": net})
+        if loop.moment == "after_task" and loop.t == 0:
+            before["old"] = ogd.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
         if loop.moment == "before_task":
             before["start"] = now
             loop.methods[0].before_this_task = basis
@@ -104,7 +109,7 @@ optimizers = {
     "AdamW, decay 0.01": replace(base, optimizer="adamw", weight_decay=0.01),
     "AdamW, decay 1": replace(base, optimizer="adamw", weight_decay=1.0),
 }
-arms = {f"{what} projected": methods.OGD(1, "loss", project=what) for what in ("nothing", "gradient", "step")}
+arms = {f"{what} projected": methods.OGD(1, "loss", project=what) for what in ("nothing", "gradient", "step", "both")}
 records, runs = {}, {}
 for name, config in optimizers.items():
     for arm, method in arms.items():
@@ -119,16 +124,24 @@ def mean_share(key, what="step share"):
     return 100 * np.nanmean([record[what] for record in records[key] if what in record], axis=0)
 
 
+def angles(of):
+    """Degrees between steps of task 2 and the orthogonal space, until the first replica stops: ``[seeds, steps]``."""
+    signed = np.array([r["signed"] for r in of if r["task"] == 1 and "signed" in r]).T
+    return np.degrees(np.arcsin(signed[:, np.isfinite(signed).all(0)]))
+
+
+angle = {key: angles(of) for key, of in records.items()}
+
+# %%
 fig, ax = plt.subplots(figsize=(8.5, 3.8))
 tables = []
-for i, name in enumerate(optimizers):
-    second = [r for r in records[name, "gradient projected"] if r["task"] == 1 and "step share" in r]
-    angles = np.degrees(np.arcsin(np.array([record["step share"] for record in second]).T))
-    going = np.isfinite(angles).all(0)  # until the first replica stops
-    tables.append(plots.band(ax, np.flatnonzero(going) + 1, angles[:, going], name, index=i, marker=False, lw=1))
+lines = {(n, "gradient projected"): n for n in optimizers} | {("Adam", "nothing projected"): "Adam, unprojected"}
+for i, (key, label) in enumerate(lines.items()):
+    steps = np.arange(angle[key].shape[1]) + 1
+    tables.append(plots.band(ax, steps, angle[key], label, index=i, marker=False, lw=1))
 ax.set(xlabel=f"step of training on {names[1]}", ylabel="angle to the orthogonal space (°)", xscale="log")
 plots.end_labels(ax, gap=0.075)
-note = f"{caption}. Gradient projected, one direction stored; 95 % bands."
+note = f"{caption}. Gradient projected but for one line, one direction stored; 95 % bands.\nBelow 0: down the stored gradient, which lowers the old loss, to first order."
 results.save_figure(fig, folder, "angles", pd.concat(tables), note)
 
 # %%
@@ -298,6 +311,7 @@ except MemoryError as error:
 
 # %%
 numbers = {f"share along the basis/{n}, {arm}": v for arm, of in share.items() for n, v in of.items()}
+numbers |= {f"signed angle/{n}, {arm}": values.mean(1) for (n, arm), values in angle.items()}
 numbers |= {f"net share/{n}, {arm}": v for arm, of in net.items() for n, v in of.items()}
 accuracy = {key: metrics.average_accuracy(run.accuracy) for key, run in runs.items()}
 numbers |= {f"accuracy/{n}, {arm}": v for (n, arm), v in accuracy.items()}
@@ -318,16 +332,7 @@ claims = results.read_claims("04b", numbers)
 Markdown(results.claims_table(claims))
 
 # %%
-keys = (
-    "epochs",
-    "stale_epochs",
-    "batch_size",
-    "lr",
-    "lrs",
-    "every",
-    "protocol_images",
-    "protocol_directions",
-)
+keys = ("epochs", "stale_epochs", "batch_size", "lr", "lrs", "every", "protocol_images", "protocol_directions")
 settings = {key: globals()[key] for key in keys}
 _ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, claims)
 
