@@ -11,7 +11,7 @@
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
 #
-# Before: [03a · Batch-norm, dropout and linear probes](03a_linear_probes.ipynb)
+# Before: [03a · Batch-norm, dropout and linear probes](03a_linear_probes.ipynb) · Next: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb)
 
 # %% [markdown]
 # ## The idea
