@@ -261,7 +261,7 @@ def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 
                 dash = {"ls": "--"} if j == t else {}
                 drawn = band(ax, steps + 1, scale * values, names[j], index=j, marker=False, **dash)
                 tables.append(drawn.assign(network=network, training=names[t]))
-            ax.set(xscale="log", ylim=ylim, title=f"training {names[t]}" if row is axes[0] else "")
+            ax.set(xscale="log", ylim=ylim, title=f"training {names[t]}" if ax in axes[0] else "")
         row[0].set_ylabel(f"{network}\n{label}")
     fig.supxlabel("step + 1", fontsize="medium")
     handles = [plt.Line2D([], [], color=COLORS[j], label=name) for j, name in enumerate(names)]

@@ -248,7 +248,7 @@ for row in ("Adam", "Adam, batch-norm"):
     results.save_figure(fig, folder, name, table, f"{caption}, {row}. 200 held-out digits a task; 95 % bands.")
 
 # %% [markdown]
-# (Upper row: no projection; lower row: one mean gradient; the same four trainings; steps on a logarithmic axis.) Under batch-norm the first tasks
+# Under batch-norm the first tasks
 # fall later and more slowly with the projection: while [3, 4] are trained digits 1 and 2 stop at about three quarters where the control loses two
 # thirds. Two tasks later they are gone in both. In the plain network all curves end at the same place; on the way [3, 4] fall some steps later with
 # the projection.
