@@ -80,16 +80,11 @@ def fetch(name):
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
-    """Build Images without validation images; the moments are summed in chunks to keep memory low."""
-    total = torch.zeros(x_train.shape[1], dtype=torch.float64)
-    squares = torch.zeros_like(total)
-    for chunk in x_train.split(5000):
-        values = chunk.double()
-        total += values.sum(dim=(0, 2, 3))
-        squares += values.square().sum(dim=(0, 2, 3))
-    count = x_train.numel() / x_train.shape[1]
-    mean = total / count
-    std = (squares / count - mean.square()).clamp(min=1e-12).sqrt()
+    """Build Images without validation images; the moments come from how often each value occurs."""
+    counts = [sum(part.bincount(minlength=256) for part in x.flatten().split(10**7)) for x in x_train.unbind(1)]
+    counts, values = torch.stack(counts).double(), torch.arange(256, dtype=torch.float64)
+    mean = counts @ values / counts.sum(1)
+    std = (counts @ values.square() / counts.sum(1) - mean.square()).clamp(min=1e-12).sqrt()
     return Images(
         name, tuple(classes), x_train, y_train, x_train[:0], y_train[:0], x_test, y_test, mean.float(), std.float()
     )
@@ -104,13 +99,9 @@ def _hold_out(images, validation, seed):
     if validation == 0:
         return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    held, kept = order[:validation].sort().values, order[validation:].sort().values
+    parts = {"train": order[validation:].sort().values, "val": order[:validation].sort().values}
     return replace(
-        images,
-        x_train=images.x_train[kept],
-        y_train=images.y_train[kept],
-        x_val=images.x_train[held],
-        y_val=images.y_train[held],
+        images, **{f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in "xy"}
     )
 
 

@@ -61,16 +61,17 @@ def end_labels(ax, gap=0.05):
         )
 
 
-def dots(ax, groups, xlabel, index=0):
-    """Means with 95 % intervals as one row each: ``groups`` maps row labels to values, one a seed.
+def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
+    """Means with 95 % intervals as one row each: ``groups`` maps row labels to values, one a seed, or to None.
 
-    Returns the table behind it: label, mean, ci95, n.
+    index: of colour and marker; shift: down from the row's middle. Returns the table behind it: label, mean, ci95, n.
     """
-    rows = []
+    rows, style = [], {"fmt": MARKERS[index], "color": COLORS[index], "capsize": 3} | style
     for i, (label, values) in enumerate(groups.items()):
-        mean, half = interval(np.asarray(values, dtype=float))
-        ax.errorbar(mean, i, xerr=half, fmt=MARKERS[index], color=COLORS[index], capsize=3)
-        rows.append({"label": label, "mean": mean, "ci95": half, "n": len(values)})
+        if values is not None:
+            mean, half = interval(np.asarray(values, dtype=float))
+            ax.errorbar(mean, i + shift, xerr=half, **style)
+            rows.append({"label": label, "mean": mean, "ci95": half, "n": len(values)})
     ax.set_yticks(range(len(groups)), list(groups))
     ax.set_ylim(len(groups) - 0.5, -0.5)
     ax.grid(axis="x", alpha=0.4)
@@ -105,20 +106,15 @@ def arm_columns(columns):
     rows = list(dict.fromkeys(row for arm in arms for row in next(iter(columns.values()))[arm]))
     size = (3.4 + 2.1 * len(columns), 1.2 + 0.42 * len(rows))
     fig, axes = plt.subplots(1, len(columns), figsize=size, sharey=True, squeeze=False)
-    table = []
+    tables = []
     for ax, (label, of) in zip(axes[0], columns.items(), strict=True):
         for i, arm in enumerate(arms):
-            for row, values in of[arm].items():
-                mean, half = interval(np.asarray(values, dtype=float))
-                y = rows.index(row) + 0.24 * (i - (len(arms) - 1) / 2)
-                ax.errorbar(mean, y, xerr=half, fmt=MARKERS[i], color=COLORS[i], capsize=2, ms=5)
-                found = {"mean": mean, "ci95": half, "n": len(values)}
-                table.append({"metric": " ".join(label.split()), "arm": arm, "row": row} | found)
-        ax.set(xlabel=label, yticks=range(len(rows)), yticklabels=rows, ylim=(len(rows) - 0.5, -0.5))
-        ax.grid(axis="x", alpha=0.4)
+            groups, shift = {row: of[arm].get(row) for row in rows}, 0.24 * (i - (len(arms) - 1) / 2)
+            table = dots(ax, groups, label, i, shift, capsize=2, ms=5).rename(columns={"label": "row"})
+            tables.append(table.assign(metric=" ".join(label.split()), arm=arm))
     handles = [plt.Line2D([], [], color=COLORS[i], marker=MARKERS[i], ls="", label=arm) for i, arm in enumerate(arms)]
     fig.legend(handles=handles, loc="outside upper center", ncols=len(arms))
-    return fig, axes[0], pd.DataFrame(table)
+    return fig, axes[0], pd.concat(tables)[["metric", "arm", "row", "mean", "ci95", "n"]]
 
 
 def mark(ax, x, text, side="left"):

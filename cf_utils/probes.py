@@ -143,8 +143,11 @@ def steps_to_half(records, t):
     Where it never is, the last step that was measured, plus one.
     """
     steps, right = curve(records, "right", task=t, on=t - 1)
-    below = right <= 0.5
-    return np.where(below.any(1), steps[below.argmax(1)], steps[-1] + 1)
+    return _first(steps, right <= 0.5)
+
+
+def _first(steps, there):
+    return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
 
 
 def largest_fall(records, within=60):
@@ -305,8 +308,7 @@ def first_step(records, level, t=0):
     records: of ``forgetting_curves``. Where there is none, the last step that was measured, plus one.
     """
     steps, right = curve(records, "right", task=t, on=t)
-    reached = right >= level
-    return np.where(reached.any(1), steps[reached.argmax(1)], steps[-1] + 1)
+    return _first(steps, right >= level)
 
 
 def rank_correlation(a, b):

@@ -120,14 +120,8 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
     keep = {k: _round(v) if isinstance(v, float) else v for k, v in keep.items()}
     if len({row["id"] for row in claims}) < len(claims):
         raise ValueError("two claims have the same id")
-    content = {
-        "notebook": notebook,
-        "dataset": dataset,
-        "settings": settings,
-        "seeds": list(seeds),
-        "numbers": keep,
-        "claims": claims,
-    }
+    content = {"notebook": notebook, "dataset": dataset, "settings": settings, "seeds": list(seeds)}
+    content |= {"numbers": keep, "claims": claims}
     write_json(Path(folder) / "results.json", content)
     return content
 

@@ -71,13 +71,8 @@ def execute(path, parameters, out):
     with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
         os.dup2(messages.fileno(), sys.stderr.fileno())
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(out / path.name),
-            parameters=parameters | {"out": str(folder)},
-            cwd=str(path.parent),
-            progress_bar=False,
-        )
+        options = {"cwd": str(path.parent), "progress_bar": False}
+        papermill.execute_notebook(str(path), str(out / path.name), parameters | {"out": str(folder)}, **options)
     except papermill.PapermillExecutionError as failure:
         error = f"cell {failure.cell_index}: {failure.ename}: {failure.evalue}".splitlines()[0]
     except Exception as failure:  # a dead kernel, a full disk: the other notebooks still run

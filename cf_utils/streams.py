@@ -7,11 +7,13 @@ class   the task is unknown: all outputs count, or those of the classes seen so 
 """
 
 from dataclasses import dataclass, replace
+from functools import partial
 from numbers import Integral
 
 import torch
 
 SCENARIOS = ("task", "domain", "class")
+FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,7 @@ class Stream:
 
     def to(self, device):
         """The same stream with every task's tensors on ``device``."""
-        fields = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
-        tasks = [replace(task, **{f: getattr(task, f).to(device) for f in fields}) for task in self.tasks]
+        tasks = [replace(task, **{f: getattr(task, f).to(device) for f in FIELDS}) for task in self.tasks]
         images = replace(self.images, mean=self.images.mean.to(device), std=self.images.std.to(device))
         return replace(self, tasks=tuple(tasks), images=images)
 
@@ -103,8 +104,7 @@ def split(images, classes, scenario="class", outputs="all"):
         table = torch.full((len(images.classes),), -1)
         table[list(group)] = torch.arange(len(group)) if scenario == "domain" else torch.tensor(group)
         tasks.append(_task(f"[{', '.join(images.classes[c] for c in group)}]", images, table))
-    labels = [task.labels for task in tasks]
-    return Stream(f"split {images.name}", scenario, tuple(tasks), tuple(labels), images, outputs == "seen")
+    return _stream("split", scenario, tasks, images, outputs)
 
 
 def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
@@ -117,12 +117,9 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
     generator = torch.Generator().manual_seed(seed)
     pixels = images.x_train[0, 0].numel()
     orders = [torch.arange(pixels)] + [torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)]
-
-    def change(order):
-        return lambda x: x.flatten(2)[:, :, order].view_as(x)
-
+    changes = [lambda x, order=order: x.flatten(2)[:, :, order].view_as(x) for order in orders]
     names = [f"permutation {t}" for t in range(tasks)]
-    return _transformed("permuted", images, names, [change(order) for order in orders], scenario, outputs)
+    return _transformed("permuted", images, names, changes, scenario, outputs)
 
 
 def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all"):
@@ -136,21 +133,17 @@ def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all
     if len(degrees) < 1:
         raise ValueError("degrees is empty; a rotated stream has one task or more")
 
-    def change(angle):
-        def turn(x):
-            chunks = x.split(5000)
-            return torch.cat([functional.rotate(c, float(angle), InterpolationMode.BILINEAR) for c in chunks])
+    def turn(x, angle):
+        turned = (functional.rotate(c, float(angle), InterpolationMode.BILINEAR) for c in x.split(5000))
+        return torch.cat(list(turned)) if angle % 360 else x
 
-        return turn if angle % 360 else lambda x: x
-
-    names = [f"{angle:g}°" for angle in degrees]
-    return _transformed("rotated", images, names, [change(angle) for angle in degrees], scenario, outputs)
+    names, changes = [f"{angle:g}°" for angle in degrees], [partial(turn, angle=angle) for angle in degrees]
+    return _transformed("rotated", images, names, changes, scenario, outputs)
 
 
 def joint(stream):
     """Concurrent training: one task with the data of all tasks of ``stream``; the upper bound of the comparisons."""
-    fields = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
-    merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in fields}
+    merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in FIELDS}
     labels = tuple(sorted({label for task in stream.tasks for label in task.labels}))
     return replace(stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),))
 
@@ -178,8 +171,12 @@ def _transformed(kind, images, names, changes, scenario, outputs):
     for t, (name, change) in enumerate(zip(names, changes, strict=True)):
         offset = 0 if scenario == "domain" else t * count
         tasks.append(_task(name, images, torch.arange(count) + offset, change))
-    labels = [task.labels for task in tasks]
-    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), tuple(labels), images, outputs == "seen")
+    return _stream(kind, scenario, tasks, images, outputs)
+
+
+def _stream(kind, scenario, tasks, images, outputs):
+    labels = tuple(task.labels for task in tasks)
+    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), labels, images, outputs == "seen")
 
 
 def _task(name, images, table, change=lambda x: x):

@@ -7,16 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import torch
+from torch import optim
 from torch.nn import functional as F
 
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import take
+from cf_utils.methods.base import check_count, take
 from cf_utils.models import Replicas, evaluating
 from cf_utils.randomness import generator
 from cf_utils.streams import mask_logits
 
 log = logging.getLogger(__name__)
-OPTIMIZERS = ("sgd", "adam", "adamw", "adagrad")
+OPTIMIZERS = {kind.__name__.lower(): kind for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.Adagrad)}
 
 
 class Diverged(FloatingPointError):
@@ -49,9 +50,7 @@ class TrainConfig:
 
     def __post_init__(self):
         for name, least in (("epochs", 0), ("batch_size", 1), ("threads", 1)):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"{name}={value!r} is not possible; it is a whole number, {least} or more")
+            check_count(name, getattr(self, name), least)
         for name in ("lr", "weight_decay", "momentum"):
             value = getattr(self, name)
             if not (isinstance(value, int | float) and 0 <= value < float("inf")):
@@ -360,14 +359,10 @@ def _make_optimizer(loop):
     if config.stop_at is not None or config.allow_divergence:
         loop.leaves = [[p.detach()[r] for p in parameters] for r in range(len(loop.model))]
         parameters = [leaf for leaves in loop.leaves for leaf in leaves]
-    kinds = {
-        "sgd": lambda p, **k: torch.optim.SGD(p, momentum=config.momentum, **k),
-        "adam": torch.optim.Adam,
-        "adamw": torch.optim.AdamW,
-        "adagrad": torch.optim.Adagrad,
-    }
-    fused = config.optimizer != "adagrad" or loop.device.type == "cpu"
-    loop.optimizer = kinds[config.optimizer](parameters, lr=config.lr, weight_decay=config.weight_decay, fused=fused)
+    options = {"fused": config.optimizer != "adagrad" or loop.device.type == "cpu"}
+    options |= {"momentum": config.momentum} if config.optimizer == "sgd" else {}
+    options |= {"lr": config.lr, "weight_decay": config.weight_decay}
+    loop.optimizer = OPTIMIZERS[config.optimizer](parameters, **options)
 
 
 def _device(name):

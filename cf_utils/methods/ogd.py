@@ -35,18 +35,16 @@ class OGD(Method):
         self.of, self.part, self.project, self.basis = of, part, project, None
 
     def adjust_gradients(self, loop):
-        if self.basis is None or self.project == "nothing":
-            return
-        if self.project != "gradient":
+        if self.basis is not None and self.project in ("step", "both"):
             self.before = flat(loop.model.parameters())
-        if self.project == "step":
+        if self.basis is None or self.project not in ("gradient", "both"):
             return
         for weight, value in pieces(loop.model, self.free(gradients(loop.model))):
             if weight.grad is not None:
                 weight.grad.copy_(value)
 
     def after_step(self, loop):
-        if self.basis is None or self.project in ("gradient", "nothing"):
+        if self.basis is None or self.project not in ("step", "both"):
             return
         step = flat(loop.model.parameters()) - self.before
         for weight, value in pieces(loop.model, self.before + self.free(step)):

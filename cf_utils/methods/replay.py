@@ -29,10 +29,8 @@ class Replay(Method):
             x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
             self.x, self.y = x.flatten(0, 1), y.flatten()  # replica by replica
             shape = (loop.steps, self.batch or loop.config.batch_size)
-            purpose = f"replay {loop.epoch}"
-            draws = [
-                torch.randint(y.shape[1], shape, generator=generator(seed, purpose, loop.t)) for seed in loop.seeds
-            ]
+            sources = [generator(seed, f"replay {loop.epoch}", loop.t) for seed in loop.seeds]
+            draws = [torch.randint(y.shape[1], shape, generator=source) for source in sources]
             start = y.shape[1] * torch.arange(len(y)).view(-1, 1, 1)
             self.draws = (torch.stack(draws) + start).to(loop.device)
 
