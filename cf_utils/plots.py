@@ -99,22 +99,57 @@ def dot_columns(columns, title=None):
 def arm_columns(columns):
     """Several columns of dots with 95 % intervals, a colour and marker for each arm within each row.
 
-    columns: axis label -> arm -> row -> values, one a seed; an arm may lack rows.
+    columns: axis label -> arm -> row -> values, one a seed; an arm or a column may lack rows.
     Returns the figure, its axes and the table behind it: metric, arm, row, mean, ci95, n.
     """
     arms = list(next(iter(columns.values())))
-    rows = list(dict.fromkeys(row for arm in arms for row in next(iter(columns.values()))[arm]))
-    size = (3.4 + 2.1 * len(columns), 1.2 + 0.42 * len(rows))
+    rows = list(dict.fromkeys(row for of in columns.values() for arm in arms for row in of[arm]))
+    size = (3.4 + 2.1 * len(columns), 1.2 + max(0.42, 0.14 * len(arms)) * len(rows))
+    step = min(0.24, 0.8 / len(arms))
     fig, axes = plt.subplots(1, len(columns), figsize=size, sharey=True, squeeze=False)
     tables = []
     for ax, (label, of) in zip(axes[0], columns.items(), strict=True):
         for i, arm in enumerate(arms):
-            groups, shift = {row: of[arm].get(row) for row in rows}, 0.24 * (i - (len(arms) - 1) / 2)
+            groups, shift = {row: of[arm].get(row) for row in rows}, step * (i - (len(arms) - 1) / 2)
             table = dots(ax, groups, label, i, shift, capsize=2, ms=5).rename(columns={"label": "row"})
             tables.append(table.assign(metric=" ".join(label.split()), arm=arm))
     handles = [plt.Line2D([], [], color=COLORS[i], marker=MARKERS[i], ls="", label=arm) for i, arm in enumerate(arms)]
     fig.legend(handles=handles, loc="outside upper center", ncols=len(arms))
     return fig, axes[0], pd.concat(tables)[["metric", "arm", "row", "mean", "ci95", "n"]]
+
+
+SWEPT = {
+    "accuracy": "accuracy after\nthe stream (%)",
+    "learned": "accuracy right\nafter each task (%)",
+    "forgotten": "forgotten since\nit was trained (points)",
+}
+
+
+def sweep_grid(swept, strengths, chosen, rows=SWEPT):
+    """What sweeps over a strength found: a column for each stream, a row for each measure, a line for each method.
+
+    swept: stream -> method -> measure -> ``[K, seeds]``, as of ``training.sweep``; strengths: method -> ``[K]``, a
+    strength of 0 first, drawn as a dotted line; chosen: stream -> method -> which of the strengths, drawn as a ring.
+    Returns the figure and its table.
+    """
+    size = (1 + 3.7 * len(swept), 0.6 + 2.5 * len(rows))
+    fig, axes = plt.subplots(len(rows), len(swept), figsize=size, sharex=True, sharey="row", squeeze=False)
+    tables = []
+    for column, (title, methods) in zip(axes.T, swept.items(), strict=True):
+        column[0].set_title(title)
+        column[-1].set_xlabel("strength λ")
+        for ax, (key, label) in zip(column, rows.items(), strict=True):
+            for i, (method, found) in enumerate(methods.items()):
+                x, best = strengths[method], chosen[title][method]
+                drawn = band(ax, x[1:], found[key][1:].T, method, index=i, ms=4)
+                tables.append(drawn.assign(stream=title, measure=" ".join(label.split())))
+                ax.plot(x[best] or x[1], found[key][best].mean(), "o", ms=12, mfc="none", mec=COLORS[i])
+                ax.axhline(found[key][0].mean(), color="0.4", ls=":", lw=1)
+            ax.set(xscale="log", ylim=(-3, 103))
+    for ax, label in zip(axes[:, 0], rows.values(), strict=True):
+        ax.set_ylabel(label)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return fig, pd.concat(tables).rename(columns={"x": "strength", "label": "method"})
 
 
 def mark(ax, x, text, side="left"):

@@ -1,15 +1,13 @@
 """What notebooks leave behind: figures with their tables, and results.json with its claims."""
 
 import csv
-import json
 import math
-import os
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from cf_utils.files import atomic, write_json
 from cf_utils.metrics import interval, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -22,19 +20,6 @@ def output_folder(out, notebook):
     folder = Path(out) if out else ROOT / "out" / notebook
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@contextmanager
-def atomic(path):
-    """Yield a temporary path beside ``path`` that replaces it when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=f".{Path(path).stem}", suffix=Path(path).suffix)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
 
 
 def summary(values):
@@ -124,12 +109,6 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
     content |= {"numbers": keep, "claims": claims}
     write_json(Path(folder) / "results.json", content)
     return content
-
-
-def write_json(file, content):
-    """Write ``content`` as JSON, whole or not at all."""
-    with atomic(file) as path:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_figure(fig, folder, name, table, caption):

@@ -4,12 +4,14 @@ import copy
 import logging
 import os
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 from torch import optim
 from torch.nn import functional as F
 
+from cf_utils import metrics
 from cf_utils.methods import Batch, Method
 from cf_utils.methods.base import check_count, take
 from cf_utils.models import Replicas, evaluating
@@ -65,10 +67,12 @@ class TrainConfig:
 class Run:
     """What a run leaves behind.
 
-    accuracy: ``[R, T+1, T]`` in [0, 1], row 0 before training. model: Replicas. seeds: list of R.
+    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end.
+    model: Replicas. seeds: list of R.
     history: one dict for each task and epoch: task and epoch (from 0), loss and accuracy on the training batches,
     ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool.
-    methods: the run's own copies of the methods, with what they stored.
+    methods: the run's own copies of the methods, with what they stored. optimizer: its state, None if every task has
+    a fresh one. rng: state of torch's generator, from which dropout draws. config, evaluate: as it was trained with.
     """
 
     accuracy: torch.Tensor
@@ -78,6 +82,15 @@ class Run:
     epochs: torch.Tensor
     diverged: torch.Tensor
     methods: list
+    optimizer: dict | None = None
+    rng: torch.Tensor | None = None
+    config: object = None
+    evaluate: str = "test"
+
+    @property
+    def done(self):
+        """How many tasks it has been trained on."""
+        return self.accuracy.shape[1] - 1
 
 
 @dataclass
@@ -172,11 +185,11 @@ class Loop:
             batch = method.augment(self, batch)
         statistics = self._statistics_of_stopped()
         out = self.model(self.scaled(batch.x), hidden=any(method.uses_hidden for method in self.methods))
-        logits, batch.hidden = out if isinstance(out, tuple) else (out, None)
-        logits = mask_logits(logits, batch.y, self.allowed)
+        raw, batch.hidden = out if isinstance(out, tuple) else (out, None)
+        logits = mask_logits(raw, batch.y, self.allowed)
         loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
         for method in self.methods:
-            penalty = method.penalty(self, batch, logits)
+            penalty = method.penalty(self, batch, raw)
             loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
@@ -207,52 +220,108 @@ class Loop:
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
 
 
-def run_stream(build, method, stream, config=None, seeds=range(10), device="auto", callbacks=(), evaluate="test"):
+def run_stream(
+    build, method, stream, config=None, seeds=range(10), device="auto", callbacks=(), evaluate=None, until=None
+):
     """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
 
-    build: makes one network; or a Replicas, of which a copy is trained further (``seeds`` is then its own).
+    build: makes one network; or a Replicas, of which a copy is trained further; or a Run on the same stream, whose copy
+    goes on after its last task, as if it had never stopped, on the same kind of device (``seeds`` is then its own;
+    method, config, evaluate None: its own as well).
     method: a Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
     device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
-    (see ``every`` and ``at``). evaluate: "test" or "val", the images that accuracies are measured on.
+    (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
+    until: stop once so many tasks are trained, those of an earlier part counted; None: all.
     Returns a Run. Raises ValueError for bad arguments, Diverged for a loss that is no longer a number.
     The same arguments give the same result on one machine and device.
     """
-    config = config or TrainConfig()
-    device = _device(device)
+    device, earlier = pick_device(device), copy.deepcopy(build) if isinstance(build, Run) else None
+    config = config or (earlier.config if earlier else TrainConfig())
+    evaluate = evaluate or (earlier.evaluate if earlier else "test")
+    until = len(stream) if until is None else until
+    _check_part(stream, config, evaluate, until, earlier)
+    if earlier:
+        model, method = earlier.model, earlier.methods if method is None else method
+    else:
+        model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
+    methods = _copied(method, len(model))
+    loop = Loop(model.to(device), methods, stream.to(device), config, tuple(callbacks), device)
+    with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed() % 2**63)
+        return _run(loop, evaluate, until, earlier)
+
+
+def _check_part(stream, config, evaluate, until, earlier):
     if evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={evaluate!r} is unknown; it is 'test' or 'val'")
     if any(len(getattr(task, f"y_{evaluate}")) == 0 for task in stream.tasks):
         raise ValueError(f"the stream has a task without {evaluate} images; load with validation=1000 or so")
-    model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
+    if earlier and earlier.accuracy.shape[2] != len(stream):
+        raise ValueError(f"the run is one on {earlier.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
+    least = earlier.done if earlier else 0
+    if earlier and earlier.evaluate != evaluate:
+        raise ValueError(f"the run was measured on {earlier.evaluate!r} images, so it can't go on with {evaluate!r}")
+    kept = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
+    for key in kept if earlier and earlier.optimizer is not None else ():
+        was, now = getattr(earlier.config, key), getattr(config, key)
+        if was != now:
+            raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
+    if isinstance(until, bool) or not isinstance(until, int) or not least <= until <= len(stream):
+        raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {least} to {len(stream)}")
+
+
+def _copied(method, replicas):
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
     if not all(isinstance(m, Method) for m in methods):
         raise ValueError(f"{method!r} is no method; give e.g. methods.Finetune() or a list of methods")
     for m in methods:
         strength = getattr(m, m.dial or "", None)
-        if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != len(model):
-            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {len(model)} replicas")
-    loop = Loop(model.to(device), methods, stream.to(device), config, tuple(callbacks), device)
-    with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed() % 2**63)
-        return _run(loop, evaluate)
+        if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != replicas:
+            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {replicas} replicas")
+    return methods
 
 
-def _run(loop, evaluate):
+def _run(loop, evaluate, until, earlier):
     model, stream = loop.model, loop.stream
     outputs = _count_outputs(loop)
-    accuracy = [_accuracies(loop, 0, outputs, evaluate)]
-    diverged = torch.zeros(len(model), dtype=torch.bool)
-    epochs = torch.zeros(len(model), len(stream), dtype=torch.int64)
-    for loop.t in range(len(stream)):
+    run = earlier or Run(
+        task_accuracies(model, stream, 0, evaluate).unsqueeze(1),
+        model,
+        loop.seeds,
+        loop.history,
+        epochs=torch.zeros(len(model), len(stream), dtype=torch.int64),
+        diverged=torch.zeros(len(model), dtype=torch.bool),
+        methods=loop.methods,
+    )
+    run.methods, loop.history, run.config, run.evaluate = loop.methods, run.history, loop.config, evaluate
+    _restore(loop, run)
+    for loop.t in range(run.done, until):
         loop.allowed = stream.allowed(loop.t, outputs, loop.device)
         if loop.optimizer is None or loop.config.fresh_optimizer:
             _make_optimizer(loop)
-        train_task(loop, diverged, epochs)
-        row = _accuracies(loop, loop.t + 1, outputs, evaluate)
-        accuracy.append(torch.where(diverged.unsqueeze(1), torch.nan, row))
+        train_task(loop, run.diverged, run.epochs)
+        row = task_accuracies(model, stream, loop.t + 1, evaluate)
+        row = torch.where(run.diverged.unsqueeze(1), torch.nan, row)
+        run.accuracy = torch.cat([run.accuracy, row.unsqueeze(1)], 1)
         log.info("task %d of %d: mean accuracy %.3f", loop.t + 1, len(stream), row.mean())
+    run.optimizer = None if loop.config.fresh_optimizer or not loop.optimizer else loop.optimizer.state_dict()
+    run.rng = _generator_state(loop.device)
     model.eval()
-    return Run(torch.stack(accuracy, 1), model, loop.seeds, loop.history, epochs, diverged, loop.methods)
+    return run
+
+
+def _restore(loop, run):
+    """Optimizer and generator as a run left them; a state of another device's generator is left out."""
+    if run.optimizer is not None:
+        _make_optimizer(loop)
+        loop.optimizer.load_state_dict(run.optimizer)
+    if run.rng is not None and len(run.rng) == len(_generator_state(loop.device)):
+        restore = partial(torch.cuda.set_rng_state, device=loop.device)
+        (restore if loop.device.type == "cuda" else torch.set_rng_state)(run.rng.cpu())
+
+
+def _generator_state(device):
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def train_task(loop, diverged, epochs):
@@ -287,6 +356,26 @@ def train_task(loop, diverged, epochs):
         if not loop.active.any():
             break
     loop.tell("after_task")
+
+
+def sweep(build, make, strengths, stream, config, seeds):
+    """Train a method at every strength, all side by side: each replica has one of the strengths and one of the seeds.
+
+    make: takes a list of strengths, one a replica, and gives the method. strengths: ``[K]``, 0 or more.
+    Returns a dict of ``[K, seeds]`` in percent: on validation images "accuracy" after the stream, "learned" (right
+    after each task) and "forgotten" since then; and "test", accuracy on test images after the stream. A run that
+    diverges is NaN.
+    """
+    every_seed = list(seeds) * len(strengths)
+    method = make([float(strength) for strength in strengths for _ in seeds])
+    run = run_stream(build, method, stream, replace(config, allow_divergence=True), every_seed, evaluate="val")
+    found = {
+        "accuracy": metrics.average_accuracy(run.accuracy),
+        "learned": metrics.learning_accuracy(run.accuracy),
+        "forgotten": -metrics.backward_transfer(run.accuracy),
+        "test": task_accuracies(run.model, stream).mean(1).where(~run.diverged, torch.nan),
+    }
+    return {key: 100 * value.view(len(strengths), len(seeds)).numpy() for key, value in found.items()}
 
 
 def every(steps, call):
@@ -330,13 +419,16 @@ def accuracy_on(model, images, x, y, allowed=None):
     return (logits.argmax(2) == y).double().mean(1)
 
 
-def _accuracies(loop, row, outputs, part):
-    """Row ``row`` of the accuracy matrix: ``[R, T]``, on the CPU."""
-    columns = []
-    for j, task in enumerate(loop.stream.tasks):
-        allowed = loop.stream.allowed(max(row - 1, j), outputs, loop.device)
+def task_accuracies(model, stream, done=None, part="test"):
+    """Accuracies ``[R, T]`` in [0, 1] on each task's "test" or "val" images, by the rules of the stream's scenario.
+
+    done: how many tasks count as seen; None: all. On the CPU.
+    """
+    last, columns = [*model.weights.values()][-1], []
+    for j, task in enumerate(stream.tasks):
         x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
-        columns.append(accuracy_on(loop.model, loop.stream.images, x, y, allowed))
+        after = max((len(stream) if done is None else done) - 1, j)
+        columns.append(accuracy_on(model, stream.images, x, y, stream.allowed(after, last.shape[1], x.device)))
     return torch.stack(columns, 1).cpu()
 
 
@@ -363,9 +455,13 @@ def _make_optimizer(loop):
     options |= {"momentum": config.momentum} if config.optimizer == "sgd" else {}
     options |= {"lr": config.lr, "weight_decay": config.weight_decay}
     loop.optimizer = OPTIMIZERS[config.optimizer](parameters, **options)
+    if config.optimizer == "sgd" and config.momentum:  # fused SGD takes parameters with a buffer, or without: not both
+        for p in parameters:
+            loop.optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
-def _device(name):
+def pick_device(name="auto"):
+    """The torch.device of that name, "auto": CUDA where there is one; ValueError for one that is not there."""
     if str(name) == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -57,7 +57,7 @@ class Method:
         return batch
 
     def penalty(self, loop, batch, logits):
-        """What is added to each replica's loss, ``[R]``, or None for nothing."""
+        """What is added to each replica's loss, ``[R]``, or None; ``logits`` ``[R, B, outputs]`` of all outputs."""
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""
