@@ -83,6 +83,31 @@ def check_05b(n):
     assert n["overlap/layer 1"] > n["overlap by chance/layer 1"]
 
 
+def check_05c(n):
+    assert n["share of the Fisher/fc6"] > n["share of the weights/fc6"]
+    assert n["earlier/whole set, λ = 10"] == pytest.approx(n["earlier/finetuning"], abs=0.1)
+
+
+def check_06a(n):
+    assert n["rank correlation/MAS, global; Fisher"] > 0.6
+    assert n["accuracy/domain, MAS, global"] > n["accuracy/domain, finetuning"]
+
+
+def check_06b(n):
+    assert all(n[f"accuracy/{arm}"] > 0.4 for arm in ("finetuning", "MAS", "EWC"))
+
+
+def check_07a(n):
+    assert n["same answer/identity"] > 0.999 and n["same answer/random"] < 0.5
+    assert n["old/after the first task"] > n["old/finetuning"] + 0.3
+    assert n["all/joint training"] > n["all/finetuning"]
+
+
+def check_07b(n):
+    assert n["accuracy/task, LwF"] > 0.9
+    assert n["accuracy/class, joint training"] > n["accuracy/class, LwF"] + 0.2
+
+
 CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}
 QUICK, FULL = (
     yaml.safe_load((results.ROOT / "notebooks" / "settings" / f"{name}.yaml").read_text(encoding="utf-8"))
@@ -109,6 +134,11 @@ SMALL = {  # None: the notebook has no such parameter
     "04b": {"protocol_images": 200, "protocol_directions": 5},
     "05a": {"levels": 2},
     "05b": {"levels": 2},
+    "05c": {"seeds": [0], "train_images": 300, "samples": 20},
+    "06a": {"levels": 2},
+    "06b": {"seeds": [0], "epochs": None, "num_epochs": 1, "train_images": 200, "tasks": 3},
+    "07a": {"digits": 60, "validation": 400, "alphas": [0.9, 10.0, 30.0]},
+    "07b": {"levels": 2, "temperatures": [2.0, 5.0]},
 }
 
 

@@ -1,0 +1,262 @@
+# %% [markdown]
+# # 07a · Learning without forgetting
+#
+# **Can a network keep old digits by repeating its old answers to new ones, and what went wrong where it could not?**
+#
+# TODO answer
+#
+# *(TODO digits of MNIST, ten seeds; on two cores about a minute at quick settings and TODO at full ones.)*
+#
+# Before: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb) · Next: [07b · Distillation](07b_distillation.ipynb)
+
+# %% [markdown]
+# ## The idea
+#
+# Before a new task, let the network answer the new task's images as it is, and keep these answers $z^\text{old}$, logits of
+# the old outputs. While the new task is trained, they are a second target (Li & Hoiem 2016):
+#
+# $$L = L_\text{new} + \alpha\, T^2\, \mathrm{KL}\big(\sigma(z^\text{old}/T)\,\Vert\,\sigma(z^\text{new}/T)\big).$$
+#
+# No old image is needed. The notes that we start from teach a small CNN six digits, then four; from 94 % the old digits fall to 38 %.
+# But theirs is not quite that method: a *new hidden layer* goes below the classifier, into which the old classifier's weights are
+# copied. Their text weighs the losses by $1 - \alpha$ and $\alpha$, their code by 1 and α. We run both, then the method as published.
+
+# %%
+import inspect
+from collections import OrderedDict
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+import torch
+from IPython.display import Markdown
+from torch import nn
+
+from cf_utils import data, methods, models, plots, probes, results, streams, training
+
+plots.style()
+
+# %% tags=["parameters"]
+dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
+validation = 500  # training digits held out, to fit and score probes
+digits = 3500  # training digits used, drawn at random
+seeds = 10  # replicas
+epochs = 5  # passes over each task, as in the notes: three with most weights frozen, two without
+batch_size = 16  # the notes do not say
+lr = 1e-4  # of SGD with momentum 0.9, as in the notes
+temperature = 2.0
+alpha = 0.9
+alphas = [0.1, 0.9, 3.0, 10.0, 30.0]  # weights of the old answers tried
+temperatures = [1.0, 5.0]  # temperatures tried, with alpha
+out = ""  # folder for figures and results; empty: out/07a_learning_without_forgetting
+
+# %% [markdown]
+# ## The method
+
+# %%
+Markdown(f"```python\n{inspect.getsource(methods.LwF)}```")
+
+# %% [markdown]
+# ## Six digits, then four
+#
+# The notes do not say which: 0 to 5, then 6 to 9. Their network: two convolutions, pooling, a hidden layer of 512, Kaiming
+# initialisation. All answers come from ten outputs; *told the task*, from the outputs of the digit's own task.
+
+# %%
+folder = results.output_folder(out, "07a_learning_without_forgetting")
+images = data.load(dataset, validation=validation, train=digits)
+old, new = list(range(6)), list(range(6, 10))
+stream = streams.split(images, [old, new], "class", outputs="seen")
+config = training.TrainConfig(epochs, batch_size, lr, "sgd", weight_decay=5e-4, momentum=0.9, fresh_optimizer=True)
+caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task, SGD {lr:g}"
+
+
+def cnn(extra=False):
+    """The notes' network; with ``extra`` a new hidden layer below the classifier."""
+    layers = {"conv1": nn.Conv2d(1, 16, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(16, 32, 3, padding=1)}
+    layers |= {"act2": nn.ReLU(), "pool": nn.MaxPool2d(2), "flatten": nn.Flatten()}
+    layers |= {"fc1": nn.Linear(32 * 14 * 14, 512), "act3": nn.ReLU()}
+    if extra:
+        layers |= {"new_fc": nn.Linear(512, 512), "act4": nn.ReLU()}
+    network = nn.Sequential(OrderedDict(layers | {"classifier": nn.Linear(512, 10)}))
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            kind = "relu" if isinstance(layer, nn.Conv2d) else "sigmoid"
+            nn.init.kaiming_normal_(layer.weight, nonlinearity=kind)
+    return network
+
+
+first = training.run_stream(cnn, methods.Finetune(), stream, config, range(seeds), until=1)
+
+# %% [markdown]
+# ## The recipe
+#
+# For three epochs only the new hidden layer and the classifier learn, then all, without weight decay.
+
+
+# %%
+class Recipe(methods.LwF):
+    """The notes' training of the second task, from another network than the one whose answers are kept."""
+
+    name = None
+
+    def __init__(self, teacher, weight_new=1.0):
+        super().__init__(alpha / weight_new, temperature)
+        self.old_network, self.weight_new = teacher, weight_new
+
+    def before_task(self, loop):
+        self.teacher, self.groups = self.old_network, [old]
+
+    def before_epoch(self, loop):
+        loop.set_lr(loop.config.lr * self.weight_new)  # (1 - α) L + α D is (1 - α) (L + α / (1 - α) D)
+        for name, weight in loop.model.weights.items():
+            weight.requires_grad_(loop.epoch > 2 or name.startswith(("new_fc", "classifier")))
+        if loop.epoch == 3:
+            loop.optimizer.state.clear()
+            for group in loop.optimizer.param_groups:
+                group["weight_decay"] = 0.0
+
+
+class Frozen(methods.Method):
+    """Feature extraction: only the last layer learns the second task."""
+
+    def before_epoch(self, loop):
+        for name, weight in loop.model.weights.items():
+            weight.requires_grad_(name.startswith("classifier"))
+
+
+def grown(new_layer):
+    """The notes' second network: weights copied, the new outputs' zero; its new layer "random" or the "identity"."""
+    model = models.Replicas(partial(cnn, extra=True), range(seeds))
+    with torch.no_grad():
+        for name, weight in first.model.weights.items():
+            model.weights[name].copy_(weight)
+        for name in ("classifier.weight", "classifier.bias"):
+            model.weights[name][:, new] = 0
+        if new_layer == "identity":
+            model.weights["new_fc.weight"].copy_(torch.eye(512))
+            model.weights["new_fc.bias"].zero_()
+    return replace(first, model=model)
+
+
+# %% [markdown]
+# **Prediction.** With a random layer in between, the old classifier reads noise: everything is forgotten before the second task begins,
+# and distillation has to teach the old digits anew, with new digits alone. Started as the identity, which leaves what comes out of a
+# ReLU as it is, the layer reproduces the old answers, and they are kept better; and so they are by the method as published, which
+# adds outputs but no layer.
+
+# %%
+starts = {"random": grown("random"), "identity": grown("identity")}
+arms = {
+    "finetuning": (first, methods.Finetune()),
+    "feature extraction": (first, Frozen()),
+    "recipe, as its text": (starts["random"], Recipe(first.model, 1 - alpha)),
+    "recipe, as its code": (starts["random"], Recipe(first.model)),
+    "recipe, from identity": (starts["identity"], Recipe(first.model)),
+    "LwF": (first, methods.LwF(alpha, temperature)),
+    "LwF, warmed up": (first, methods.LwF(alpha, temperature, warmup=1)),
+}
+trained = {name: training.run_stream(start, method, stream, config).model for name, (start, method) in arms.items()}
+trained["joint training"] = training.run_stream(
+    cnn, methods.Finetune(), streams.joint(stream), config, range(seeds)
+).model
+
+
+# %%
+def look(model):
+    """How a network does on both tasks' test digits, in percent, ``[seeds]``."""
+    logits, found = training.predict(model, images, images.x_test), {}
+    for name, group in (("old", old), ("new", new)):
+        here = torch.isin(images.y_test, torch.tensor(group))
+        right, y = logits[:, here], images.y_test[here]
+        found[name] = (right.argmax(2) == y).double().mean(1)
+        found[f"{name}, told"] = (right[..., group].argmax(2) + group[0] == y).double().mean(1)
+    found["all"] = (logits.argmax(2) == images.y_test).double().mean(1)
+    index, fitted = probes.held_out(images.y_val, range(10))
+    _, hidden = training.predict(model, images, images.x_val[index], hidden=True)
+    probe = probes.linear_probe(hidden[model.relus[-1]], images.y_val[index], fitted)
+    return {key: 100 * value.numpy() for key, value in found.items()} | {"probe": 100 * probe["accuracy"]}
+
+
+looks = {"after the first task": look(first.model)}
+looks |= {f"second network, new layer {name}": look(run.model) for name, run in starts.items()}
+before = list(looks)
+looks |= {name: look(model) for name, model in trained.items()}
+
+# %%
+keys = {"old digits\n(%)": "old", "old digits, told\nthe task (%)": "old, told", "new digits\n(%)": "new"}
+keys |= {"all ten\n(%)": "all", "probe of the last\nhidden layer (%)": "probe"}
+columns = {label: {name: of[key] for name, of in looks.items()} for label, key in keys.items()}
+fig, axes, table = plots.dot_columns(columns)
+for ax in axes:
+    ax.axhline(len(before) - 0.5, color="0.4", lw=0.8)
+note = f"{caption}; 95 % intervals. Above the line: before the second task; below: after it."
+results.save_figure(fig, folder, "arms", table, note)
+
+# %% [markdown]
+# TODO reading
+#
+# ## α and T
+#
+# The published method on the notes' network, from the same first task: the weight of the old answers, then their temperature.
+# **Prediction.** The more weight the old answers have, the more is kept and the less is learned; a weight that does both exists if the
+# task is told, and hardly for all ten digits at once.
+
+# %%
+tried = {f"α = {a:g}, T = {temperature:g}": (a, temperature) for a in alphas}
+tried |= {f"α = {alpha:g}, T = {t:g}": (alpha, t) for t in temperatures}
+swept = {}
+for name, (a, t) in tried.items():
+    same = (a, t) == (alpha, temperature)
+    model = trained["LwF"] if same else training.run_stream(first, methods.LwF(a, t), stream, config).model
+    swept[name] = look(model)
+shown = {"finetuning": looks["finetuning"]} | swept | {"joint training": looks["joint training"]}
+columns = {label: {name: of[key] for name, of in shown.items()} for label, key in keys.items()}
+fig, axes, table = plots.dot_columns(columns)
+results.save_figure(fig, folder, "strengths", table, f"{caption}; 95 % intervals. Published method, after both tasks.")
+
+# %% [markdown]
+# TODO reading
+#
+# ## Where the notes' network starts: how much of the old answers is left
+#
+# The share of test images (of the six old digits) to which the second network, before any training, gives the answer of the first, and
+# the correlation of their old logits.
+
+# %%
+of_old = torch.isin(images.y_test, torch.tensor(old))
+reference = training.predict(first.model, images, images.x_test[of_old])[..., old]
+agreement, likeness = {}, {}
+for name, run in starts.items():
+    logits = training.predict(run.model, images, images.x_test[of_old])[..., old]
+    agreement[name] = 100 * (logits.argmax(2) == reference.argmax(2)).double().mean(1).numpy()
+    pairs = zip(logits.flatten(1).numpy(), reference.flatten(1).numpy(), strict=True)
+    likeness[name] = np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs])
+columns = {"same answer as the\nfirst network (%)": agreement, "correlation of\nthe old logits": likeness}
+fig, axes, table = plots.dot_columns(columns, "second network, before its training; new layer:")
+results.save_figure(fig, folder, "start", table, f"{caption}; test images of the old digits, 95 % intervals.")
+
+# %% [markdown]
+# TODO reading
+#
+# ## What became of the claims
+
+# %%
+numbers = {f"{key}/{name}": of[key] / 100 for name, of in (looks | swept).items() for key in of}
+numbers |= {f"same answer/{name}": values / 100 for name, values in agreement.items()}
+numbers |= {f"correlation/{name}": values for name, values in likeness.items()}
+claims = results.read_claims("07a", numbers)
+Markdown(results.claims_table(claims))
+
+# %%
+keys = ("digits", "epochs", "batch_size", "lr", "temperature", "alpha", "alphas", "temperatures", "validation")
+settings = {key: globals()[key] for key in keys}
+_ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers, claims)
+
+# %% [markdown]
+# ## Takeaways
+#
+# TODO
+#
+# **References.** Li & Hoiem 2016, arXiv:1606.09282. Hinton, Vinyals & Dean 2015, arXiv:1503.02531. The source: notes on learning
+# without forgetting.
