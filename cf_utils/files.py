@@ -1,7 +1,6 @@
 """Files that a reader never sees half written."""
 
 import json
-import os
 import tempfile
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,15 +8,13 @@ from pathlib import Path
 
 @contextmanager
 def atomic(path):
-    """Yield a temporary path beside ``path`` that replaces it when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=f".{Path(path).stem}", suffix=Path(path).suffix)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    """Yield a temporary path that replaces ``path`` when the block ends well."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}") as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
 
 
 def write_json(file, content):

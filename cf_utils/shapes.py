@@ -1,8 +1,7 @@
 """Images that the project generates: textured shapes on cluttered ground, with the mask of the object.
 
-A class is a shape with a texture of its own. Place, size, tilt, colours and ground are drawn alike for all classes, and
-shapes of one size have one area (but for tips that the edge of the image cuts off), so none of these gives the class
-away.
+A class is a shape with a texture of its own. Nothing else gives it away: place, size, tilt, colours and ground are
+drawn alike for all classes, and shapes of one size have one area (but for tips that the edge of the image cuts off).
 """
 
 from functools import cache
@@ -84,19 +83,16 @@ def _draw(labels, rng):
     radius = rng.uniform(5.5, 8.5, (n, 1, 1)).astype(np.float32)  # of the disc of the same area
     place = rng.uniform(radius + 1.5, SIDE - 1.5 - radius, (n, 2, 1)).astype(np.float32)
     u, v = _turned(place[:, :1], place[:, 1:], rng.uniform(-0.35, 0.35, (n, 1, 1)))
-    period, phase = rng.uniform(3.6, 4.6, (n, 1, 1)), rng.uniform(0, 2 * np.pi, (2, n, 1, 1))
+    turn = np.float32(2 * np.pi) / rng.uniform(3.6, 4.6, (n, 1, 1)).astype(np.float32)  # radians a pixel
+    first, second = rng.uniform(0, 2 * np.pi, (2, n, 1, 1)).astype(np.float32)  # phases
     wave = rng.choice(np.float32([-1, 1]), (n, SIDE, SIDE))  # specks, where a class has no other texture
     inside = np.empty((n, SIDE, SIDE), np.float32)
-    scale = _scales()
     for c, (shape, texture) in enumerate(CLASSES.values()):
         rows = labels == c
-        size = radius[rows] * scale[c]
-        inside[rows] = 0.5 - size * shape(u[rows] / size, v[rows] / size)
+        size = radius[rows] * _scale(shape)
+        inside[rows] = (0.5 - size * shape(u[rows] / size, v[rows] / size)).clip(0, 1)
         if texture is not None:
-            turn = np.float32(2 * np.pi) / period[rows].astype(np.float32)
-            first, second = phase[:, rows].astype(np.float32)
-            wave[rows] = texture(u[rows] * turn + first, v[rows] * turn + second)
-    inside = inside.clip(0, 1)
+            wave[rows] = texture(u[rows] * turn[rows] + first[rows], v[rows] * turn[rows] + second[rows])
     light = 0.5 + 0.5 * (1.5 * wave).clip(-1, 1)
     bright, dark = _colours(n, rng, 0.75, 1.0), _colours(n, rng, 0.1, 0.4)
     swap = rng.random((n, 1, 1, 1)) < 0.5
@@ -108,7 +104,8 @@ def _draw(labels, rng):
 
 def _ground(n, rng):
     """Coloured clouds under six bars of any colour, size and turn, each striped or plain: ``[n, 3, 32, 32]``."""
-    x = _blow_up(rng.random((n, 3, 4, 4))) * 0.6 + 0.2
+    enlarge = (1 - np.abs(np.linspace(0, 3, SIDE)[:, None] - np.arange(4))).clip(0).astype(np.float32)  # bilinear
+    x = enlarge @ rng.random((n, 3, 4, 4)).astype(np.float32) @ enlarge.T * 0.6 + 0.2
     for _ in range(6):
         u, v = _turned(*rng.uniform(0, SIDE, (2, n, 1, 1)).astype(np.float32), rng.uniform(0, np.pi, (n, 1, 1)))
         length, width = rng.uniform(2, 12, (2, n, 1, 1)).astype(np.float32)
@@ -126,14 +123,6 @@ def _turned(x, y, angle):
     return cos * right + sin * down, cos * down - sin * right
 
 
-def _blow_up(small):
-    """Bilinear enlargement of ``[N, C, h, h]`` to 32 by 32."""
-    h = small.shape[-1]
-    at = np.linspace(0, h - 1, SIDE)
-    weights = (1 - np.abs(at[:, None] - np.arange(h))).clip(0).astype(np.float32)
-    return weights @ small.astype(np.float32) @ weights.T
-
-
 def _colours(n, rng, low, high):
     """Random hues whose brightest channel lies between low and high: ``[n, 3, 1, 1]``."""
     colour = rng.random((n, 3, 1, 1), dtype=np.float32)
@@ -141,8 +130,7 @@ def _colours(n, rng, low, high):
 
 
 @cache
-def _scales():
-    """Of each class the factor that gives its shape the area of the unit disc."""
+def _scale(shape):
+    """The factor that gives ``shape`` the area of the unit disc."""
     axis = np.linspace(-1.5, 1.5, 301)
-    u, v = axis, axis[:, None]
-    return [float(np.sqrt(np.pi / (9 * np.mean(shape(u, v) < 0)))) for shape, _ in CLASSES.values()]
+    return float(np.sqrt(np.pi / (9 * np.mean(shape(axis, axis[:, None]) < 0))))
