@@ -1,4 +1,4 @@
-"""What a run leaves on disk, as safetensors and JSON: nothing there is executed when it is read."""
+"""What a run leaves on disk: safetensors, JSON, and torch.save's files, of which reading executes nothing."""
 
 import copy
 import hashlib
@@ -10,14 +10,13 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
 from cf_utils.files import write_json
 from cf_utils.models import Replicas
 from cf_utils.training import Run, pick_device
 
-KEYS = ("seeds", "history", "accuracy", "epochs", "diverged", "rng")
+KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
 
 def save(run, stream, folder):
@@ -25,53 +24,58 @@ def save(run, stream, folder):
 
     shared.safetensors: all weights and statistics but the last layer's; head.safetensors: those; for each task trained
     task_1/head.safetensors: the last layer's rows for its classes, with classes.json (names) and performance.json
-    (accuracy right after it and now, one a replica); methods.safetensors: what the methods stored, importances among
-    it; optimizer.safetensors, run.safetensors and run.json: all else.
+    (accuracy right after it and now, one a replica); importances.safetensors: those of anchored methods, with the
+    anchors; run.json: settings; run.pt, methods.pt: what else it takes to go on, for torch.load.
     A folder that is there is replaced as a whole. Raises ValueError for a method that stores what cannot be written.
     """
     folder = Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}") as part:
-        _write_run(run, stream, Path(part, "new"))
+        new, old = Path(part, "new"), Path(part, "old")
+        _write_run(run, stream, new)
         if folder.exists():
-            os.replace(folder, Path(part, "old"))
+            os.replace(folder, old)
         try:
-            os.replace(Path(part, "new"), folder)
+            os.replace(new, folder)
         except BaseException:  # an interrupt between the two: the old run stays
-            if Path(part, "old").exists():
-                os.replace(Path(part, "old"), folder)
+            if old.exists():
+                os.replace(old, folder)
             raise
 
 
 def _write_run(run, stream, folder):
-    state = {k: v.detach().cpu().contiguous() for k, v in (run.model.weights | run.model.statistics).items()}
-    last = [*run.model.weights][-1].rpartition(".")[0] + "."
-    head = {k: v for k, v in state.items() if k.startswith(last)}
-    for t, task in enumerate(stream.tasks[: run.done]):
-        place = folder / f"task_{t + 1}"
-        rows = {k: v[:, list(task.labels)].contiguous() for k, v in head.items()}
-        _write(place / "head.safetensors", rows)
-        write_json(place / "classes.json", {"task": task.name, "labels": list(task.labels)})
-        both = {"right after": run.accuracy[:, t + 1, t].tolist(), "now": run.accuracy[:, -1, t].tolist()}
-        write_json(place / "performance.json", _numbers(both))
-    _write(folder / "shared.safetensors", {k: v for k, v in state.items() if k not in head})
-    _write(folder / "head.safetensors", head)
-    stored, optimizer, own = {}, {}, {}
-    methods = [
-        [type(m).__name__, {k: _pack(v, f"{i}/{k}", stored) for k, v in vars(m).items()}]
+    folder.mkdir()
+    methods = [  # networks and functions are left out, to be made anew
+        {key: _plain(value, f"{i}/{key}") for key, value in vars(m).items() if not callable(value)}
         for i, m in enumerate(run.methods)
     ]
+    shared = _plain(run.model.weights | run.model.statistics, "model")
+    last = [*run.model.weights][-1].rpartition(".")[0] + "."
+    head = {name: shared.pop(name) for name in [*shared] if name.startswith(last)}
+    for t, task in enumerate(stream.tasks[: run.done]):
+        place, labels = folder / f"task_{t + 1}", list(task.labels)
+        place.mkdir()
+        save_file({name: value[:, labels].contiguous() for name, value in head.items()}, place / "head.safetensors")
+        write_json(place / "classes.json", {"task": task.name, "labels": labels})
+        both = {"right after": run.accuracy[:, t + 1, t].tolist(), "now": run.accuracy[:, -1, t].tolist()}
+        both = {key: [None if v != v else v for v in values] for key, values in both.items()}  # JSON has no NaN
+        write_json(place / "performance.json", both)
+    importances = {}
+    for i, stored in enumerate(methods):
+        for key in ("importance", "anchor"):
+            values = stored[key] if isinstance(stored.get(key), dict) else {}
+            importances |= {f"{i}/{key}/{name}": value for name, value in values.items()}
+    for name, tensors in (("shared", shared), ("head", head), ("importances", importances)):
+        save_file(tensors, folder / f"{name}.safetensors")
+    torch.save({key: _plain(getattr(run, key), key) for key in KEYS}, folder / "run.pt")
+    torch.save(methods, folder / "methods.pt")
     content = {
-        "settings": _settings(stream, run.config, run.evaluate),
-        "frozen": [name for name, w in run.model.weights.items() if not w.requires_grad],
         "done": run.done,
-        "methods": methods,
-        "optimizer": _pack(run.optimizer, "state", optimizer),
+        "seeds": run.seeds,
+        "methods": [type(m).__name__ for m in run.methods],
+        "frozen": [name for name, w in run.model.weights.items() if not w.requires_grad],
+        "settings": _settings(stream, run.config, run.evaluate),
     }
-    for key in KEYS:
-        content[key] = _pack(getattr(run, key), key, own)
-    for name, tensors in (("methods", stored), ("optimizer", optimizer), ("run", own)):
-        _write(folder / f"{name}.safetensors", tensors)
     write_json(folder / "run.json", content)
 
 
@@ -82,19 +86,20 @@ def load(folder, build, method, stream, config, evaluate="test", device="auto"):
     Raises ValueError if the folder holds no whole run, or one of a network of other shapes, or of another method,
     stream or settings.
     """
-    folder, place = Path(folder), str(pick_device(device))
+    folder, place = Path(folder), pick_device(device)
     try:
         content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        shared, head, own = (load_file(folder / f"{name}.safetensors") for name in ("shared", "head", "run"))
-        stored, optimizer = (load_file(folder / f"{name}.safetensors", place) for name in ("methods", "optimizer"))
-        found = {key: _unpack(content[key], own) for key in KEYS}
-        kinds = [kind for kind, _ in content["methods"]]
-        then, frozen, packed_optimizer = content["settings"], content["frozen"], content["optimizer"]
-    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-        raise ValueError(f"{folder} holds no whole run: {str(error).splitlines()[0]}") from None
+        then, seeds, kinds, frozen = (content[key] for key in ("settings", "seeds", "methods", "frozen"))
+        source = load_file(folder / "shared.safetensors") | load_file(folder / "head.safetensors")
+        state = torch.load(folder / "run.pt", weights_only=True)
+        found = {key: state[key] for key in KEYS}
+        stored = torch.load(folder / "methods.pt", place, weights_only=True)
+    except Exception as error:  # a damaged file raises nearly anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{folder} holds no whole run: {reason}") from None
     _compare(then, _settings(stream, config, evaluate), folder)
-    model = Replicas(build, found["seeds"])
-    target, source = model.weights | model.statistics, shared | head
+    model = Replicas(build, seeds)
+    target = model.weights | model.statistics
     if {k: v.shape for k, v in target.items()} != {k: v.shape for k, v in source.items()}:
         raise ValueError(f"the run in {folder} is of another network than this one")
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
@@ -105,13 +110,11 @@ def load(folder, build, method, stream, config, evaluate="test", device="auto"):
             target[name].copy_(value)
     for name in frozen:
         model.weights[name].requires_grad_(False)
-    for m, (kind, values) in zip(methods, content["methods"], strict=True):
-        restored = {key: _unpack(packed, stored) for key, packed in values.items() if not _left_out(packed)}
-        arguments = [key for key in inspect.signature(type(m)).parameters if key in restored]
-        _compare({k: restored[k] for k in arguments}, {k: getattr(m, k) for k in arguments}, folder, f"{kind} at ")
-        vars(m).update(restored)
-    found |= {"config": config, "evaluate": evaluate}
-    return Run(model=model, methods=methods, optimizer=_unpack(packed_optimizer, optimizer), **found)
+    for m, kind, values in zip(methods, kinds, stored, strict=True):
+        arguments = [key for key in inspect.signature(type(m)).parameters if key in values]
+        _compare(values, {key: getattr(m, key) for key in arguments}, folder, f"{kind} at ")
+        vars(m).update(values)
+    return Run(model=model, seeds=model.seeds, methods=methods, config=config, evaluate=evaluate, **found)
 
 
 def _compare(then, now, folder, what=""):
@@ -120,10 +123,6 @@ def _compare(then, now, folder, what=""):
         if was != value:
             was = f"{what}{key}={was!r}, not {value!r}"
             raise ValueError(f"the run in {folder} was trained with {was}; delete the folder to start anew")
-
-
-def _left_out(packed):
-    return isinstance(packed, dict) and "left out" in packed
 
 
 def _settings(stream, config, evaluate):
@@ -139,40 +138,18 @@ def _digest(task):
     return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
 
 
-def _write(file, tensors):
-    file.parent.mkdir(parents=True, exist_ok=True)
-    save_file(tensors, file)
-
-
-def _numbers(both):
-    return {key: [None if v != v else v for v in values] for key, values in both.items()}
-
-
-def _pack(value, name, tensors, inner=False):
-    """A value as JSON, its tensors put into ``tensors`` under names that begin with ``name``.
-
-    A network or function is left out, to be made anew; within a list or dict that is not possible.
-    """
+def _plain(value, name):
+    """A value that torch.load reads with weights_only, its tensors copied to the CPU; ``name`` is for the error."""
+    if value is None:
+        return None
     if isinstance(value, torch.Tensor):
-        tensors[name] = value.detach().cpu().clone().contiguous()
-        return {"tensor": name}
+        return value.detach().cpu().clone().contiguous()
     if isinstance(value, dict):
-        return {"dict": [[key, _pack(v, f"{name}/{key}", tensors, True)] for key, v in value.items()]}
-    if isinstance(value, list | tuple):
-        return {type(value).__name__: [_pack(v, f"{name}/{i}", tensors, True) for i, v in enumerate(value)]}
-    if value is None or isinstance(value, bool | int | float | str):
-        return value
-    if inner or not (isinstance(value, torch.nn.Module) or callable(value)):
-        raise ValueError(f"{name} is a {type(value).__name__}, which cannot be written to disk")
-    return {"left out": type(value).__name__}
-
-
-def _unpack(packed, tensors):
-    if not isinstance(packed, dict):
-        return packed
-    if "tensor" in packed:
-        return tensors[packed["tensor"]]
-    if "dict" in packed:
-        return {key: _unpack(value, tensors) for key, value in packed["dict"]}
-    kind = {"list": list, "tuple": tuple}[next(iter(packed))]
-    return kind(_unpack(value, tensors) for value in packed[kind.__name__])
+        return {_plain(key, name): _plain(v, f"{name}/{key}") for key, v in value.items()}
+    for kind in (list, tuple):
+        if isinstance(value, kind):
+            return kind(_plain(v, f"{name}/{i}") for i, v in enumerate(value))
+    for kind in (bool, int, float, str):  # also plain ones of numpy's
+        if isinstance(value, kind):
+            return kind(value)
+    raise ValueError(f"{name} is a {type(value).__name__}, which cannot be written to disk")

@@ -5,7 +5,6 @@ import logging
 import os
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import partial
 
 import torch
 from torch import optim
@@ -31,12 +30,11 @@ class TrainConfig:
     """Settings of training.
 
     epochs: passes over each task, at most. batch_size: samples a step; a last batch of one sample is left out, since
-    batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw or adagrad.
-    weight_decay: the optimizer's own (decoupled in adamw). momentum: of sgd.
-    fresh_optimizer: True starts every task with a new optimizer, False keeps one for the whole stream.
-    stop_at: in (0, 1]; a replica whose accuracy over an epoch's training batches exceeds it trains no further on
-    this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of stopping with
-    Diverged. threads: CPU threads (small networks are fastest, and steadiest, on one); CF_THREADS overrides it.
+    batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw or adagrad. weight_decay: the
+    optimizer's own (decoupled in adamw). momentum: of sgd. fresh_optimizer: a new one for every task, in place of one
+    for the whole stream. stop_at: in (0, 1]; a replica whose accuracy over an epoch's training batches exceeds it
+    trains no further on this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of
+    raising Diverged. threads: of the CPU (small networks are fastest, and steadiest, on one); CF_THREADS overrides it.
     """
 
     epochs: int = 1
@@ -67,12 +65,11 @@ class TrainConfig:
 class Run:
     """What a run leaves behind.
 
-    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end.
-    model: Replicas. seeds: list of R.
+    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end. seeds: list of R.
     history: one dict for each task and epoch: task and epoch (from 0), loss and accuracy on the training batches,
-    ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool.
-    methods: the run's own copies of the methods, with what they stored. optimizer: its state, None if every task has
-    a fresh one. rng: state of torch's generator, from which dropout draws. config, evaluate: as it was trained with.
+    ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool. methods: the run's own
+    copies, with what they stored. optimizer: its state, None if every task has a fresh one. rng: state of torch's
+    generator, from which dropout draws. config, evaluate: as it was trained with.
     """
 
     accuracy: torch.Tensor
@@ -84,7 +81,7 @@ class Run:
     methods: list
     optimizer: dict | None = None
     rng: torch.Tensor | None = None
-    config: object = None
+    config: TrainConfig = TrainConfig()
     evaluate: str = "test"
 
     @property
@@ -143,12 +140,9 @@ class Loop:
 
     def tell(self, moment):
         """Let methods, then callbacks, act on a moment."""
-        self.moment = moment
-        for method in self.methods:
-            getattr(method, moment)(self)
-        for callback in self.callbacks:
-            self.moment = moment  # a method or callback that trains has set it to "step"
-            callback(self)
+        for act in [*(getattr(method, moment) for method in self.methods), *self.callbacks]:
+            self.moment = moment  # the one before, if it trained, has set it to "step"
+            act(self)
 
     def count_steps(self, samples):
         """How many batches a pass over ``samples`` has; a last batch of one sample is left out."""
@@ -160,13 +154,14 @@ class Loop:
 
         Returns mean loss and accuracy over the pass, ``[R]`` each.
         """
-        seeds, batch_size, n = self.seeds, self.config.batch_size, y.shape[-1]
+        seeds, n = self.seeds, y.shape[-1]
         orders = [torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t)) for s in seeds]
         self.steps = self.count_steps(n)
-        batches = torch.stack(orders).to(self.device).split(batch_size, 1)[: self.steps]
+        index = torch.stack(orders).to(self.device)
         if y.ndim == 2:  # each replica's own samples, laid end to end
-            batches = [index + n * torch.arange(len(seeds), device=self.device).unsqueeze(1) for index in batches]
+            index += n * torch.arange(len(seeds), device=self.device).unsqueeze(1)
             x, y = x.flatten(0, 1), y.flatten()
+        batches = index.split(self.config.batch_size, 1)[: self.steps]
         loss = correct = count = 0
         for self.epoch_step, index in enumerate(batches):
             batch = Batch(take(x, index), take(y, index), index.shape[1])
@@ -183,7 +178,8 @@ class Loop:
         """One step of the optimizer on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
         for method in self.methods:
             batch = method.augment(self, batch)
-        statistics = self._statistics_of_stopped()
+        stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
+        kept = [(value, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
         out = self.model(self.scaled(batch.x), hidden=any(method.uses_hidden for method in self.methods))
         raw, batch.hidden = out if isinstance(out, tuple) else (out, None)
         logits = mask_logits(raw, batch.y, self.allowed)
@@ -193,8 +189,8 @@ class Loop:
             loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
-        for value, rows, before in statistics:  # not sooner: backward reads them
-            value[rows] = before
+        for value, before in kept:  # stopped replicas keep their statistics; not sooner, since backward reads them
+            value[stopped] = before
         for method in self.methods:
             method.adjust_gradients(self)
         self._give_gradients_to_leaves()
@@ -205,16 +201,9 @@ class Loop:
             method.after_step(self)
         return logits.detach()
 
-    def _statistics_of_stopped(self):
-        """(buffer, rows, copy of these rows) of each of the model's buffers, to keep stopped replicas as they are."""
-        stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
-        return [(value, stopped, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
-
     def _give_gradients_to_leaves(self):
         """A stopped replica gets no gradient, and so no step of any kind: no momentum, no decay, no step count."""
-        if not self.leaves:
-            return
-        active = self.active.tolist()
+        active = self.active.tolist() if self.leaves else []
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
@@ -232,42 +221,52 @@ def run_stream(
     device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
     (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
     until: stop once so many tasks are trained, those of an earlier part counted; None: all.
-    Returns a Run. Raises ValueError for bad arguments, Diverged for a loss that is no longer a number.
-    The same arguments give the same result on one machine and device.
+    Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError for bad arguments,
+    Diverged for a loss that is no longer a number.
     """
-    device, earlier = pick_device(device), copy.deepcopy(build) if isinstance(build, Run) else None
-    config = config or (earlier.config if earlier else TrainConfig())
-    evaluate = evaluate or (earlier.evaluate if earlier else "test")
-    until = len(stream) if until is None else until
-    _check_part(stream, config, evaluate, until, earlier)
-    if earlier:
-        model, method = earlier.model, earlier.methods if method is None else method
+    device, until = pick_device(device), len(stream) if until is None else until
+    if isinstance(build, Run):
+        run = copy.deepcopy(build)
     else:
         model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
-    methods = _copied(method, len(model))
-    loop = Loop(model.to(device), methods, stream.to(device), config, tuple(callbacks), device)
+        replicas, tasks = len(model), len(stream)
+        run = Run(
+            accuracy=torch.zeros(replicas, 1, tasks),  # measured by _train
+            model=model,
+            seeds=model.seeds,
+            history=[],
+            epochs=torch.zeros(replicas, tasks, dtype=torch.int64),
+            diverged=torch.zeros(replicas, dtype=torch.bool),
+            methods=method,
+            evaluate=evaluate or "test",
+        )
+    config = config or run.config
+    _check(run, stream, config, evaluate or run.evaluate, until)
+    run.config, run.methods = config, _copied(run.methods if method is None else method, len(run.model))
+    data, calls = stream.to(device), tuple(callbacks)
+    loop = Loop(run.model.to(device), run.methods, data, config, calls, device, history=run.history)
     with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed() % 2**63)
-        return _run(loop, evaluate, until, earlier)
+        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
+        _train(loop, run, until)
+    return run
 
 
-def _check_part(stream, config, evaluate, until, earlier):
+def _check(run, stream, config, evaluate, until):
     if evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={evaluate!r} is unknown; it is 'test' or 'val'")
     if any(len(getattr(task, f"y_{evaluate}")) == 0 for task in stream.tasks):
         raise ValueError(f"the stream has a task without {evaluate} images; load with validation=1000 or so")
-    if earlier and earlier.accuracy.shape[2] != len(stream):
-        raise ValueError(f"the run is one on {earlier.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
-    least = earlier.done if earlier else 0
-    if earlier and earlier.evaluate != evaluate:
-        raise ValueError(f"the run was measured on {earlier.evaluate!r} images, so it can't go on with {evaluate!r}")
+    if run.accuracy.shape[2] != len(stream):
+        raise ValueError(f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
+    if run.evaluate != evaluate:
+        raise ValueError(f"the run was measured on {run.evaluate!r} images, so it can't go on with {evaluate!r}")
     kept = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
-    for key in kept if earlier and earlier.optimizer is not None else ():
-        was, now = getattr(earlier.config, key), getattr(config, key)
+    for key in kept if run.optimizer is not None else ():
+        was, now = getattr(run.config, key), getattr(config, key)
         if was != now:
             raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
-    if isinstance(until, bool) or not isinstance(until, int) or not least <= until <= len(stream):
-        raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {least} to {len(stream)}")
+    if isinstance(until, bool) or not isinstance(until, int) or not run.done <= until <= len(stream):
+        raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
 
 
 def _copied(method, replicas):
@@ -281,47 +280,29 @@ def _copied(method, replicas):
     return methods
 
 
-def _run(loop, evaluate, until, earlier):
-    model, stream = loop.model, loop.stream
-    outputs = _count_outputs(loop)
-    run = earlier or Run(
-        task_accuracies(model, stream, 0, evaluate).unsqueeze(1),
-        model,
-        loop.seeds,
-        loop.history,
-        epochs=torch.zeros(len(model), len(stream), dtype=torch.int64),
-        diverged=torch.zeros(len(model), dtype=torch.bool),
-        methods=loop.methods,
-    )
-    run.methods, loop.history, run.config, run.evaluate = loop.methods, run.history, loop.config, evaluate
-    _restore(loop, run)
+def _train(loop, run, until):
+    """Train on the tasks that ``run`` still lacks, up to ``until``, and measure it before the first and after each."""
+    model, stream, outputs = loop.model, loop.stream, _count_outputs(loop)
+    if run.done == 0:
+        run.accuracy = task_accuracies(model, stream, 0, run.evaluate).unsqueeze(1)
+    if run.optimizer is not None:
+        _make_optimizer(loop)
+        loop.optimizer.load_state_dict(run.optimizer)
+    source = torch.cuda.default_generators[loop.device.index] if loop.device.type == "cuda" else torch.default_generator
+    if run.rng is not None and len(run.rng) == len(source.get_state()):  # not that of another kind of device
+        source.set_state(run.rng)
     for loop.t in range(run.done, until):
         loop.allowed = stream.allowed(loop.t, outputs, loop.device)
         if loop.optimizer is None or loop.config.fresh_optimizer:
             _make_optimizer(loop)
         train_task(loop, run.diverged, run.epochs)
-        row = task_accuracies(model, stream, loop.t + 1, evaluate)
+        row = task_accuracies(model, stream, loop.t + 1, run.evaluate)
         row = torch.where(run.diverged.unsqueeze(1), torch.nan, row)
         run.accuracy = torch.cat([run.accuracy, row.unsqueeze(1)], 1)
         log.info("task %d of %d: mean accuracy %.3f", loop.t + 1, len(stream), row.mean())
     run.optimizer = None if loop.config.fresh_optimizer or not loop.optimizer else loop.optimizer.state_dict()
-    run.rng = _generator_state(loop.device)
+    run.rng = source.get_state()
     model.eval()
-    return run
-
-
-def _restore(loop, run):
-    """Optimizer and generator as a run left them; a state of another device's generator is left out."""
-    if run.optimizer is not None:
-        _make_optimizer(loop)
-        loop.optimizer.load_state_dict(run.optimizer)
-    if run.rng is not None and len(run.rng) == len(_generator_state(loop.device)):
-        restore = partial(torch.cuda.set_rng_state, device=loop.device)
-        (restore if loop.device.type == "cuda" else torch.set_rng_state)(run.rng.cpu())
-
-
-def _generator_state(device):
-    return torch.cuda.get_rng_state(device) if device.type == "cuda" else torch.get_rng_state()
 
 
 def train_task(loop, diverged, epochs):
@@ -437,8 +418,7 @@ def _count_outputs(loop):
     try:
         outputs = predict(loop.model, loop.stream.images, sample).shape[-1]
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        shape = list(sample.shape[1:])
+        reason, shape = str(error).strip().partition("\n")[0], list(sample.shape[1:])
         raise ValueError(f"the network does not take the stream's images of shape {shape}: {reason}") from None
     if outputs < loop.stream.outputs:
         raise ValueError(f"the network has {outputs} outputs, but this stream needs {loop.stream.outputs}")
@@ -451,9 +431,10 @@ def _make_optimizer(loop):
     if config.stop_at is not None or config.allow_divergence:
         loop.leaves = [[p.detach()[r] for p in parameters] for r in range(len(loop.model))]
         parameters = [leaf for leaves in loop.leaves for leaf in leaves]
-    options = {"fused": config.optimizer != "adagrad" or loop.device.type == "cpu"}
-    options |= {"momentum": config.momentum} if config.optimizer == "sgd" else {}
-    options |= {"lr": config.lr, "weight_decay": config.weight_decay}
+    fused = config.optimizer != "adagrad" or loop.device.type == "cpu"
+    options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": fused}
+    if config.optimizer == "sgd":
+        options["momentum"] = config.momentum
     loop.optimizer = OPTIMIZERS[config.optimizer](parameters, **options)
     if config.optimizer == "sgd" and config.momentum:  # fused SGD takes parameters with a buffer, or without: not both
         for p in parameters:
@@ -463,13 +444,11 @@ def _make_optimizer(loop):
 def pick_device(name="auto"):
     """The torch.device of that name, "auto": CUDA where there is one; ValueError for one that is not there."""
     if str(name) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        return torch.empty(0, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError):
         raise ValueError(f"device {name!r} is not there; 'cpu' is, and 'auto' takes CUDA where there is one") from None
-    return device
 
 
 @contextmanager

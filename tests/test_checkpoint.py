@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -68,16 +69,17 @@ def test_what_lies_in_the_folder(images, tmp_path):
     run = train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2)
     checkpoint.save(run, stream, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "head.safetensors", "methods.safetensors", "optimizer.safetensors", "run.json", "run.safetensors",
-        "shared.safetensors", "task_1", "task_2",
+        "head.safetensors", "importances.safetensors", "methods.pt", "run.json", "run.pt", "shared.safetensors",
+        "task_1", "task_2",
     ]  # fmt: skip
     head = load_file(tmp_path / "task_2" / "head.safetensors")
     assert torch.equal(head["fc3.weight"], run.model.weights["fc3.weight"][:, [2, 3]])
     assert json.loads((tmp_path / "task_2" / "classes.json").read_text()) == {"task": "[2, 3]", "labels": [2, 3]}
     performance = json.loads((tmp_path / "task_1" / "performance.json").read_text())
     assert performance == {"right after": run.accuracy[:, 1, 0].tolist(), "now": run.accuracy[:, 2, 0].tolist()}
-    importance = load_file(tmp_path / "methods.safetensors")["0/importance/fc1.weight"]
-    assert torch.equal(importance, run.methods[0].importance["fc1.weight"])
+    importances = load_file(tmp_path / "importances.safetensors")
+    assert torch.equal(importances["0/importance/fc1.weight"], run.methods[0].importance["fc1.weight"])
+    assert torch.equal(importances["0/anchor/fc1.weight"], run.methods[0].anchor["fc1.weight"])
 
 
 def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_path):
@@ -104,9 +106,28 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     ]:
         with pytest.raises(ValueError, match=message):
             load(**arguments)
-    (tmp_path / "run" / "shared.safetensors").write_bytes(b"half")
+    for name in ("shared.safetensors", "run.pt", "methods.pt"):
+        file = tmp_path / "run" / name
+        whole = file.read_bytes()
+        for damaged in (b"", b"half", whole[: len(whole) // 2]):
+            file.write_bytes(damaged)
+            with pytest.raises(ValueError, match=r"holds no whole run: \S") as error:
+                load()
+            assert "\n" not in str(error.value)
+        file.write_bytes(whole)
+
+
+def test_reading_a_folder_executes_nothing(stream, tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return Path.mkdir, (tmp_path / "ran",)
+
+    config, method = CONFIGS["adam"], Finetune()
+    checkpoint.save(train(small(), method, stream, config, until=1), stream, tmp_path / "run")
+    torch.save(dict.fromkeys(checkpoint.KEYS, Harmful()), tmp_path / "run" / "run.pt")
     with pytest.raises(ValueError, match="holds no whole run"):
-        load()
+        checkpoint.load(tmp_path / "run", small(), method, stream, config, device="cpu")
+    assert not (tmp_path / "ran").exists()
 
 
 def test_until_and_the_stream_must_fit(stream, images):
