@@ -173,8 +173,9 @@ def look(model):
         found[f"{name}, told"] = (right[..., group].argmax(2) + group[0] == y).double().mean(1)
     found["all"] = (logits.argmax(2) == images.y_test).double().mean(1)
     index, fitted = probes.held_out(images.y_val, range(10))
-    _, hidden = training.predict(model, images, images.x_val[index], hidden=True)
-    probe = probes.linear_probe(hidden[model.relus[-1]], images.y_val[index], fitted)
+    parts = images.x_val[index].split(500)  # the maps of all convolutions at once would take 15 GB
+    hidden = torch.cat([training.predict(model, images, x, hidden=True)[1][model.relus[-1]] for x in parts], 1)
+    probe = probes.linear_probe(hidden, images.y_val[index], fitted)
     return {key: 100 * value.numpy() for key, value in found.items()} | {"probe": 100 * probe["accuracy"]}
 
 
