@@ -30,16 +30,16 @@ def fisher_diagonal(model, x, y=None, kind="exact", generator=None, allowed=None
     Raises ValueError for an unknown kind, missing or impossible labels, no samples, or a layer without a formula here.
     """
     check_kind(kind, FISHERS)
-    allowed = _checked(model, x, y, allowed, kind)
+    counted = _checked(model, x, y, allowed, kind)
     if kind == "batched":
-        return _stacked(model, lambda network, seed: _batched(network, x, y, allowed, batch))
+        return _stacked(model, lambda network, seed: _batched(network, x, y, counted, batch))
 
     def terms(draw, logits, seen, part):
-        log_p = logits.masked_fill(~allowed, float("-inf")).log_softmax(1)
+        log_p = (logits if allowed is None else logits.masked_fill(~counted, float("-inf"))).log_softmax(1)
         p = log_p.detach().exp()
         if kind == "exact":
-            counted = torch.nonzero(allowed)[:, 0].tolist()
-            return ((_gradients(log_p[:, c].sum(), seen), p[:, c]) for c in counted)
+            classes = torch.nonzero(counted)[:, 0].tolist()
+            return ((_gradients(log_p[:, c].sum(), seen), p[:, c]) for c in classes)
         if kind == "empirical":
             labels = y[part].unsqueeze(1)
         else:
@@ -110,7 +110,7 @@ def _stacked(model, one):
     return {name: torch.stack([of[name] for of in found]) for name in model.weights}
 
 
-def _batched(network, x, y, allowed, batch, chunk=1000):
+def _batched(network, x, y, counted, batch, chunk=1000):
     """Mean over batches of the squared gradient of a batch's mean cross-entropy."""
     if batch < 1:
         raise ValueError(f"batch={batch} is not possible; it is 1 or more")
@@ -119,8 +119,8 @@ def _batched(network, x, y, allowed, batch, chunk=1000):
     for images, labels in batches:
         network.zero_grad()
         for part, of in zip(images.split(chunk), labels.split(chunk), strict=True):
-            logits = network(part.to(allowed.device)).masked_fill(~allowed, float("-inf"))
-            loss = F.cross_entropy(logits, of.to(allowed.device), reduction="sum") / len(labels)
+            logits = network(part.to(counted.device)).masked_fill(~counted, float("-inf"))
+            loss = F.cross_entropy(logits, of.to(counted.device), reduction="sum") / len(labels)
             loss.backward()
         for name, w in network.named_parameters():
             total[name] += w.grad.square()
