@@ -8,8 +8,7 @@ from cf_utils.methods.base import Method, check_strength
 
 def outputs_of_task(loop):
     """The outputs that count for the loop's task, ``[outputs]`` bool, or None for all."""
-    told = loop.allowed is not None and loop.allowed.ndim == 2  # task scenario: a row for each label
-    return loop.allowed[loop.task.labels[0]] if told else loop.allowed
+    return loop.allowed[loop.task.labels[0]] if loop.stream.scenario == "task" else loop.allowed
 
 
 class Anchored(Method):

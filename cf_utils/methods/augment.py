@@ -19,6 +19,5 @@ class FlipAndCrop(Method):
 
     def augment(self, loop, batch):
         draws = [generator(seed, f"augment {loop.step}", loop.t) for seed in loop.seeds]
-        changed = [flip_and_crop(x, draw, self.padding) for x, draw in zip(batch.x, draws, strict=True)]
-        batch.x = torch.stack(changed)
+        batch.x = torch.stack([flip_and_crop(x, draw, self.padding) for x, draw in zip(batch.x, draws, strict=True)])
         return batch

@@ -41,8 +41,7 @@ class Method:
     example = {}
     uses_hidden = False
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls):
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 

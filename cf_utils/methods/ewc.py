@@ -33,10 +33,8 @@ class EWC(Anchored):
     def found(self, loop):
         y = loop.task.y_train
         index = torch.randperm(len(y), generator=generator(0, "fisher", loop.t))[: self.samples].to(y.device)
-        x, y = loop.scaled(loop.task.x_train[index]), y[index]
-        return importances.fisher_diagonal(
-            loop.model, x, y, self.fisher, allowed=outputs_of_task(loop), batch=self.batch
-        )
+        x, allowed = loop.scaled(loop.task.x_train[index]), outputs_of_task(loop)
+        return importances.fisher_diagonal(loop.model, x, y[index], self.fisher, allowed=allowed, batch=self.batch)
 
     def after_task(self, loop):
         old, anchor = self.importance, self.anchor

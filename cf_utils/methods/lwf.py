@@ -32,9 +32,7 @@ class LwF(Method):
             return
         self.teacher = copy.deepcopy(loop.model).eval()
         earlier = [list(task.labels) for task in loop.stream.tasks[: loop.t]]
-        if loop.stream.scenario == "class":
-            earlier = [sorted({label for labels in earlier for label in labels})]
-        self.groups = earlier[:1] if loop.stream.scenario == "domain" else earlier
+        self.groups = earlier if loop.stream.scenario == "task" else [sorted(set().union(*earlier))]
 
     def before_epoch(self, loop):
         self.warm = loop.t > 0 and loop.epoch < self.warmup
@@ -52,12 +50,11 @@ class LwF(Method):
         with evaluating(self.teacher):
             old = self.teacher(loop.scaled(batch.x[:, : batch.new])).mT
         new = logits.mT[..., : batch.new]  # the layout of the cross-entropy, or rounding would differ at strength 0
-        total = sum(self._divergence(old[:, group], new[:, group]) for group in self.groups)
+        total = 0
+        for group in self.groups:
+            log_p, log_q = ((z[:, group] / self.temperature).log_softmax(1) for z in (old, new))
+            total = total + (log_p.exp() * (log_p - log_q)).sum(1).mean(1)
         return self.strength.to(total) * total * (self.temperature**2 if self.squared else 1)
-
-    def _divergence(self, old, new):
-        log_p, log_q = ((z / self.temperature).log_softmax(1) for z in (old, new))
-        return (log_p.exp() * (log_p - log_q)).sum(1).mean(1)
 
     def adjust_gradients(self, loop):
         for name, w in loop.model.weights.items() if self.warm else ():
