@@ -156,8 +156,16 @@ def count_code(path):
 
 
 def test_the_package_stays_below_2500_lines_of_code():
+    """Docstrings are asked for with shapes, units, errors and papers, and so do not count."""
     assert count_code(PACKAGE / "randomness.py") == 5
     assert sum(count_code(path) for path in TREES) < 2500
+
+
+def test_a_method_is_one_screen():
+    trees = [tree for path, tree in TREES.items() if module(path) == "methods"]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    long = [c.name for c in classes if sum(length(f) for f in functions(c)) > 60]
+    assert len(classes) > 10 and long == []
 
 
 def test_every_public_function_and_class_has_a_docstring():
