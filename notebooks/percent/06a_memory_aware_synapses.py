@@ -207,8 +207,8 @@ results.save_figure(fig, folder, "chosen", table, f"{caption}; 95 % intervals. �
 # %% [markdown]
 # **Told the task** all three do the same, within a tenth of a point, and forget next to nothing. Hsu et al. saw MAS 1.5 points ahead of EWC; here, each at the best λ of its grid, it is
 # not. **With two outputs for all tasks** MAS ends at 76.4% ± 1.1%<!--=06a accuracy/domain, MAS, global as ±.1%-->, six points above finetuning (70.4% ± 1.2%<!--=06a accuracy/domain, finetuning as ±.1%-->; Hsu et al. gain 13 points, over a lower start), EWC at 75.8% ± 1.2%<!--=06a accuracy/domain, EWC as ±.1%-->: not told apart. The local
-# way (75.8% ± 0.5%<!--=06a accuracy/domain, MAS, local as ±.1%-->) was to be worse; no difference is seen. None of them reaches L2, which holds all weights alike (80%<!--=05a accuracy/domain, L2 as .0%--> in notebook 05a, at 78%<!--=05a learned/domain, L2 as .0%--> right after each task: it
-# keeps more because it learns less).
+# way (75.8% ± 0.5%<!--=06a accuracy/domain, MAS, local as ±.1%-->) was to be worse; no difference is seen. None of them reaches L2, which holds all weights alike (80%<!--=05a accuracy/domain, L2 as .0%--> in notebook 05a, at 78%<!--=05a learned/domain, L2 as .0%--> right after each task: a price
+# that MAS and EWC do not pay at their best λ).
 #
 # The λ that is best in the domain scenario is small and its peak narrow: from 0.1 to 10 each task is learned nearly as well, yet as much is forgotten as without a method. Larger ones forget less, and learn
 # less. Why the middle fails is open.
