@@ -9,7 +9,7 @@
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and forty minutes of one core at full ones.)*
 #
-# Before: [05a · Elastic weight consolidation](05a_elastic_weights.ipynb)
+# Before: [05a · Elastic weight consolidation](05a_elastic_weights.ipynb) · Next: [05c · The Fisher of a convolutional network](05c_fisher_of_a_cnn.ipynb)
 
 # %% [markdown]
 # ## The idea
