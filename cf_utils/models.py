@@ -11,8 +11,6 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
-from cf_utils._torchvision import import_torchvision
-
 
 class Linear(nn.Linear):
     """nn.Linear for a batch ``[B, inputs]``, or with stacked weights for a stack of batches ``[R, B, inputs]``.
@@ -47,101 +45,44 @@ def mlp(sizes=(784, 120, 84, 10), norm=None, dropout=0.0):
     """A multilayer perceptron: flatten, then linear, norm, ReLU, dropout for each hidden layer, then linear.
 
     sizes: inputs, hidden units, outputs. norm: None, "batch" or "layer", between linear and ReLU.
-    dropout: share of the hidden activations dropped in training, in [0, 1).  Named fc1, norm1, act1, drop1, fc2, ...
+    dropout: share of the hidden activations dropped in training, in [0, 1).
+    The layers are named fc1, norm1, act1, drop1, fc2, ...
     Raises ValueError for fewer than two sizes, an unknown norm or a dropout outside [0, 1).
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes={tuple(sizes)} is not possible; give inputs, hidden units and outputs, each 1 or more")
-    return _dense(OrderedDict(), sizes, norm, dropout)
+    return nn.Sequential(OrderedDict(flatten=nn.Flatten()) | _dense(sizes, norm, dropout, first=1))
 
 
 def lenet5(outputs=10, channels=1, size=28, norm=None, dropout=0.0):
     """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling, for square images of ``size`` pixels.
 
     Two 5x5 convolutions (6 and 16 filters, the first padded by 2), each pooled by 2, then 120, 84 and ``outputs``
-    units, norm and dropout as in ``mlp``; named conv1, act1, pool1, conv2, ..., fc3, act3, fc4, act4, fc5.
+    units.  norm and dropout act on the two hidden linear layers, as in ``mlp``.
+    The layers are named conv1, act1, pool1, conv2, ..., fc3, act3, fc4, act4, fc5.
     """
-    if size < 12:
+    side = (size // 2 - 4) // 2
+    if side < 1:
         raise ValueError(f"size={size} is too small for lenet5; it takes images of 12 pixels or more")
-    return _convolutional(((6, 5, 1, 2), (16, 5, 1, 0)), (1, 2), channels, size, (120, 84, outputs), norm, dropout)
+    convolutions = OrderedDict(
+        conv1=nn.Conv2d(channels, 6, 5, padding=2),
+        act1=nn.ReLU(),
+        pool1=nn.MaxPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5),
+        act2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        flatten=nn.Flatten(),
+    )
+    return nn.Sequential(convolutions | _dense((16 * side * side, 120, 84, outputs), norm, dropout, first=3))
 
 
-def alexnet(outputs=10, size=64, width=1.0, dropout=0.0):
-    """A network like AlexNet (Krizhevsky 2014, arXiv:1404.5997) for square colour images of ``size`` pixels, from 32.
-
-    Five convolutions (64, 192, 384, 256, 256 filters times ``width``), pooled by 2 after the first, the second and the
-    last, then two hidden layers of 1,024 units times width, dropout as in ``mlp``; named conv1, act1, pool1, conv2,
-    ..., conv5, act5, pool5, fc6, act6, fc7, act7, fc8. From 64 pixels on, the first convolution takes every second one.
-    Since it has no norm, Kaiming initialisation by fan-in, biases zero (He et al. 2015, arXiv:1502.01852).
-    """
-    if size < 32 or not width > 0:
-        raise ValueError(f"size={size}, width={width} is not possible; size is 32 or more, width above 0")
-    shapes = ((64, 5, 2 if size >= 64 else 1, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
-    shapes = [(max(1, round(width * filters)), *rest) for filters, *rest in shapes]
-    units = max(1, round(1024 * width))
-    network = _convolutional(shapes, (1, 2, 5), 3, size, (units, units, outputs), dropout=dropout)
-    for layer in network:
-        if isinstance(layer, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
-            nn.init.zeros_(layer.bias)
-    return network
-
-
-def pretrained(name, outputs):
-    """A network of torchvision with ImageNet's weights, e.g. "alexnet", and a new last layer of ``outputs`` units.
-
-    The weights are downloaded once, to torch.hub's folder; their checksum is verified and no code in them runs.
-    Raises ValueError for an unknown name, a network without a linear last layer or with outputs beside it, or if the
-    weights can't be had or don't fit.
-    """
-    models = import_torchvision().models
-    if name not in models.list_models(models):
-        raise ValueError(f"unknown network {name!r}; those of torchvision are known, e.g. 'alexnet' and 'resnet18'")
-    network = models.get_model(name)
-    if not any(isinstance(layer, nn.Linear) for layer in network.modules()) or hasattr(network, "aux_logits"):
-        raise ValueError(f"{name!r} does not end in one linear layer; 'alexnet' and 'resnet18', e.g., do")
-    try:
-        weights = models.get_model_weights(name).DEFAULT.get_state_dict(check_hash=True, weights_only=True)
-        network.load_state_dict(weights)
-    except Exception as error:  # urllib, a wrong checksum, a full disk: all mean that the weights can't be used
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"the weights of {name!r} can't be had ({reason}); train one from scratch instead") from None
-    *_, (place, last) = (pair for pair in network.named_modules() if isinstance(pair[1], nn.Linear))
-    network.set_submodule(place, Linear(last.in_features, outputs))
-    return network
-
-
-def small_vgg(outputs=10, size=32, width=64, hidden=256):
-    """Two blocks of two 3x3 convolutions (``width``, then twice as many filters), each pooled, and two linear layers.
-
-    For square colour images of ``size`` pixels; no norm.  Named conv1, act1, conv2, act2, pool2, conv3, ..., act5, fc6.
-    """
-    if size < 4 or width < 1:
-        raise ValueError(f"size={size}, width={width} is not possible; size is 4 or more, width 1 or more")
-    shapes = [(filters, 3, 1, 1) for filters in (width, width, 2 * width, 2 * width)]
-    return _convolutional(shapes, (2, 4), 3, size, (hidden, outputs))
-
-
-def _convolutional(shapes, pooled, channels, side, sizes, norm=None, dropout=0.0):
-    """Convolutions (filters, kernel, stride, padding), pooled by 2 after those numbered in ``pooled``, then linear."""
-    layers = OrderedDict()
-    for i, (filters, kernel, stride, padding) in enumerate(shapes, start=1):
-        layers[f"conv{i}"] = nn.Conv2d(channels, filters, kernel, stride, padding)
-        layers[f"act{i}"] = nn.ReLU()
-        channels, side = filters, (side + 2 * padding - kernel) // stride + 1
-        if i in pooled:
-            layers[f"pool{i}"] = nn.MaxPool2d(2)
-            side //= 2
-    return _dense(layers, (channels * side * side, *sizes), norm, dropout, first=len(shapes) + 1)
-
-
-def _dense(layers, sizes, norm, dropout, first=1):
-    """``layers``, then flatten and linear layers with norm, ReLU and dropout between them, numbered from ``first``."""
+def _dense(sizes, norm, dropout, first):
+    """Named linear layers with norm, ReLU and dropout between them, numbered from ``first``."""
     if norm not in NORMS:
         raise ValueError(f"unknown norm {norm!r}; known are None, 'batch' and 'layer'")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout} is not a share; it lies in [0, 1)")
-    layers["flatten"] = nn.Flatten()
+    layers = OrderedDict()
     for i, (inputs, units) in enumerate(pairwise(sizes[:-1]), start=first):
         layers[f"fc{i}"] = Linear(inputs, units)
         if norm:
@@ -150,7 +91,7 @@ def _dense(layers, sizes, norm, dropout, first=1):
         if dropout:
             layers[f"drop{i}"] = nn.Dropout(dropout)
     layers[f"fc{first + len(sizes) - 2}"] = Linear(*sizes[-2:])
-    return nn.Sequential(layers)
+    return layers
 
 
 class Replicas(nn.Module):
@@ -158,8 +99,9 @@ class Replicas(nn.Module):
 
     Replica i starts as ``torch.manual_seed(seeds[i]); build()`` would.  ``replicas(x)`` maps ``[R, B, ...]`` to logits
     ``[R, B, outputs]``; with ``hidden=True`` to a pair: logits, and a dict of what every ReLU puts out, layer name ->
-    ``[R, B, ...]``.  A replica's result depends on no other replica, but for dropout: its masks are drawn for all
-    replicas together from torch's global generator.
+    ``[R, B, ...]``.  ``weights`` is a dict of the stacked parameters by their names in the network.
+    A replica's result depends on no other replica, but for dropout: its masks are drawn for all replicas together
+    from torch's global generator.
     """
 
     def __init__(self, build, seeds):
@@ -174,21 +116,23 @@ class Replicas(nn.Module):
                 networks.append(build())
         parameters, buffers = stack_module_state(networks)
         # Names of modules hold dots, names of parameters must not.
+        self._keys = {name: name.replace(".", "/") for name in [*parameters, *buffers]}
         for name, value in parameters.items():
-            self.register_parameter(name.replace(".", "/"), nn.Parameter(value))
+            self.register_parameter(self._keys[name], nn.Parameter(value.detach()))
         for name, value in buffers.items():
-            self.register_buffer(name.replace(".", "/"), value)
-        template = networks[0]
-        self._tape = {}  # what the ReLUs put out in a pass
-        self.relus = [name for name, layer in template.named_modules() if isinstance(layer, nn.ReLU)]
+            self.register_buffer(self._keys[name], value)
+        self._parts = ([*parameters], [*buffers])
+        # A bare object keeps the template's own parameters out of this module's.
+        object.__setattr__(self, "_template", networks[0])
+        self._tape = None
+        self.relus = [name for name, layer in networks[0].named_modules() if isinstance(layer, nn.ReLU)]
         for name in self.relus:
-            template.get_submodule(name).register_forward_hook(partial(self._record, name))
-        self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in template.modules())
+            networks[0].get_submodule(name).register_forward_hook(partial(self._record, name))
         # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
-        kinds = [type(layer) for layer in (template, *template.children())]
+        kinds = [type(layer) for layer in (networks[0], *networks[0].children())]
         dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
-        # Set past nn.Module, which would take the template's own parameters for this module's.
-        self.__dict__.update(_template=template, _stacked=template[1:] if dense else None)
+        object.__setattr__(self, "_stacked", networks[0][1:] if dense else None)
+        self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in networks[0].modules())
 
     def __len__(self):
         return len(self.seeds)
@@ -196,12 +140,12 @@ class Replicas(nn.Module):
     @property
     def weights(self):
         """The parameters by their names in the network, e.g. ``{"fc1.weight": [R, 120, 784], ...}``."""
-        return {key.replace("/", "."): value for key, value in self._parameters.items()}
+        return {name: self._parameters[self._keys[name]] for name in self._parts[0]}
 
     @property
     def statistics(self):
         """The buffers (batch-norm's statistics) by their names in the network, ``[R, ...]`` each."""
-        return {key.replace("/", "."): value for key, value in self._buffers.items()}
+        return {name: self._buffers[self._keys[name]] for name in self._parts[1]}
 
     def train(self, mode=True):
         self._template.train(mode)
@@ -210,27 +154,28 @@ class Replicas(nn.Module):
     def forward(self, x, hidden=False):
         if len(x) != len(self):
             raise ValueError(f"the input's first dimension is {len(x)}, but there are {len(self)} replicas")
+        weights, statistics = self.weights, self.statistics
 
-        def one(state, x, network=self._template):
+        def one(weights, statistics, x, network=self._template):
             self._tape = {}
-            logits = functional_call(network, state, (x,))
-            tape, self._tape = self._tape, {}
-            return logits, tape if hidden else {}
+            logits = functional_call(network, (weights, statistics), (x,))
+            tape, self._tape = self._tape, None
+            return (logits, tape) if hidden else logits
 
-        state = self.weights | self.statistics
         if self._stacked is not None:
-            logits, tape = one(state, x.flatten(2), self._stacked)
-        elif len(self) == 1:  # vmap would cost a third of the speed; squeezed weights' backward pass copies nothing
-            logits, tape = one({k: v.squeeze(0) for k, v in state.items()}, x[0])
-            logits, tape = logits.unsqueeze(0), {k: v.unsqueeze(0) for k, v in tape.items()}
-        elif self._convolutional and not x.is_cuda:  # on a CPU vmap turns convolutions into slow grouped ones
-            views = {k: v.unbind() for k, v in state.items()}
-            parts = [one({k: v[i] for k, v in views.items()}, x[i]) for i in range(len(self))]
-            logits = torch.stack([logits for logits, _ in parts])
-            tape = {k: torch.stack([tape[k] for _, tape in parts]) for k in parts[0][1]}
-        else:
-            logits, tape = vmap(one, randomness="different")(state, x)
-        return (logits, tape) if hidden else logits
+            return one(weights, statistics, x.flatten(2), self._stacked)
+        # On a CPU vmap turns convolutions into slow grouped ones, and costs a lone replica a third of its speed.
+        if len(self) == 1 or (self._convolutional and not x.is_cuda):
+            parts = [
+                one({k: v[i] for k, v in weights.items()}, {k: v[i] for k, v in statistics.items()}, x[i])
+                for weights, statistics in [(_unbind(weights), _unbind(statistics))]
+                for i in range(len(self))
+            ]
+            if not hidden:
+                return _stack(parts)
+            tapes = [tape for _, tape in parts]
+            return _stack([logits for logits, _ in parts]), {k: _stack([t[k] for t in tapes]) for k in tapes[0]}
+        return vmap(one, randomness="different")(weights, statistics, x)
 
     def on(self, x, hidden=False):
         """Like ``self(x)`` for one batch ``[B, ...]`` that all replicas share."""
@@ -243,12 +188,14 @@ class Replicas(nn.Module):
         for layer in network.modules():
             layer._forward_hooks.clear()
         network.to(next(self.parameters()))  # device and dtype
-        network.load_state_dict({name: value[i] for name, value in (self.weights | self.statistics).items()})
+        state = {name: value[i].detach().clone() for name, value in (self.weights | self.statistics).items()}
+        network.load_state_dict(state)
         return network.train(self.training)
 
     def _record(self, name, layer, inputs, output):
         """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
-        self._tape[name] = output
+        if self._tape is not None:
+            self._tape[name] = output
 
 
 @contextmanager
@@ -261,3 +208,12 @@ def evaluating(model):
             yield model
     finally:
         model.train(mode)
+
+
+def _unbind(stacked):
+    """name -> list of R views; squeezing a lone replica keeps its backward pass free of copies."""
+    return {k: [v.squeeze(0)] if len(v) == 1 else v.unbind(0) for k, v in stacked.items()}
+
+
+def _stack(tensors):
+    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(tensors)

@@ -6,7 +6,6 @@ import shutil
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -23,7 +22,7 @@ def find(numbers):
     """Paths of the notebooks with these numbers (["01", "2", "03a"]; "03" is 03a and 03b); of all if there are none."""
     known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
     wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
-    chosen = [[key for key in known if key.startswith(number)] for number in wanted]
+    chosen = [[key for key in known if key == number or key[:2] == number] for number in wanted]
     if not all(chosen):
         raise UsageError(f"no notebook {numbers[chosen.index([])]!r}; there are {', '.join(known)}")
     return [known[key] for key in dict.fromkeys(key for keys in chosen for key in keys)] or list(known.values())
@@ -55,11 +54,10 @@ def check_parameters(path, parameters):
         raise UsageError(f"{path.stem} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
 
 
-def execute(path, parameters, out, resume=False):
+def execute(path, parameters, out):
     """Execute one notebook into ``out``; returns (seconds, error sentence or None). The output notebook is kept.
 
-    Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``. resume: what an interrupted run computed
-    stays, for a notebook that goes on with it.
+    Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``.
     """
     import papermill
 
@@ -67,10 +65,8 @@ def execute(path, parameters, out, resume=False):
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     folder = out / path.stem
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
+    shutil.rmtree(folder, ignore_errors=True)  # a failed run must not leave an older one's results
+    folder.mkdir(parents=True)
     start, error = time.time(), None
     with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
         os.dup2(messages.fileno(), sys.stderr.fileno())
@@ -80,7 +76,7 @@ def execute(path, parameters, out, resume=False):
     except papermill.PapermillExecutionError as failure:
         error = f"cell {failure.cell_index}: {failure.ename}: {failure.evalue}".splitlines()[0]
     except Exception as failure:  # a dead kernel, a full disk: the other notebooks still run
-        error = f"{type(failure).__name__}: {failure}".splitlines()[0]
+        error = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
     return time.time() - start, error
 
 
@@ -90,15 +86,16 @@ def _arguments(argv):
     parser.add_argument("--settings", help="a file of notebooks/settings: quick or full; none: each notebook's own")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
     parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
-    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)")
     return parser.parse_args(argv)
 
 
 def _value(text):
     """A value from the command line: a number (1e-4 too, which YAML takes for a text), else YAML."""
-    with suppress(ValueError):
+    try:
         return int(text) if text.lstrip("-").isdigit() else float(text)
+    except ValueError:
+        pass
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:
@@ -134,7 +131,7 @@ def main(argv=None, then=lambda path, out, settings: None):
     print(f"{len(plan)} notebooks, settings: {settings}, into {out}", flush=True)
     failed = []
     with ProcessPoolExecutor(min(args.jobs, len(plan))) as pool:
-        jobs = {pool.submit(execute, path, parameters, out, args.resume): path for path, parameters in plan}
+        jobs = {pool.submit(execute, path, parameters, out): path for path, parameters in plan}
         for done, job in enumerate(as_completed(jobs), start=1):
             path, (seconds, error) = jobs[job], job.result()
             print(f"[{done}/{len(jobs)}] {path.stem}: {error or 'done'} ({seconds:.0f} s)", flush=True)

@@ -41,7 +41,8 @@ class Method:
     example = {}
     uses_hidden = False
 
-    def __init_subclass__(cls):
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 
@@ -56,7 +57,7 @@ class Method:
         return batch
 
     def penalty(self, loop, batch, logits):
-        """What is added to each replica's loss, ``[R]``, or None; ``logits`` ``[R, B, outputs]`` of all outputs."""
+        """What is added to each replica's loss, ``[R]``, or None for nothing."""
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""
