@@ -1,7 +1,8 @@
 """Trains one seed with Avalanche; a process of its own, in the environment of requirements-bench.txt.
 
 bench.py starts it with the path of a file of tensors and then writes one JSON object a line to its standard input:
-benchmark ("tensors" or "SplitMNIST"), method ("finetune" or "replay"), memory, batch_size, lr, epochs, seed, threads.
+benchmark ("tensors" or "SplitMNIST"), method ("finetune", "replay" or "lwf"), memory, strength,
+batch_size, lr, epochs, seed, threads.
 Each is answered by one JSON line: seconds of training alone, and accuracy on the last task's training images.
 
 tensors: an AvalancheDataset of ready float32 tensors for each task, without transforms: the kindest to Avalanche.
@@ -13,6 +14,7 @@ import importlib.util
 import json
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -29,7 +31,10 @@ import avalanche  # noqa: E402
 from avalanche.benchmarks import benchmark_from_datasets  # noqa: E402
 from avalanche.benchmarks.classic import SplitMNIST  # noqa: E402
 from avalanche.benchmarks.utils import as_classification_dataset  # noqa: E402
-from avalanche.training import Naive, Replay  # noqa: E402
+from avalanche.benchmarks.utils.classification_dataset import (  # noqa: E402
+    _make_taskaware_classification_dataset as make_aware,
+)
+from avalanche.training import LwF, Naive, Replay  # noqa: E402
 
 
 class Tensors(torch.utils.data.TensorDataset):
@@ -40,12 +45,13 @@ class Tensors(torch.utils.data.TensorDataset):
         return self.tensors[1]
 
 
-def experiences(kind, data):
+def experiences(kind, data, method):
     """A fresh training stream, built before any clock starts."""
     if kind == "SplitMNIST":
         order = [c for group in data["classes"] for c in group]
         return SplitMNIST(len(data["classes"]), dataset_root=data["root"], fixed_class_order=order).train_stream
-    sets = [as_classification_dataset(Tensors(x, y)) for x, y in data["tasks"]]
+    aware = partial(make_aware, task_labels=0) if method == "lwf" else as_classification_dataset  # it asks for them
+    sets = [aware(Tensors(x, y)) for x, y in data["tasks"]]
     return benchmark_from_datasets(train=sets).train_stream
 
 
@@ -54,7 +60,12 @@ def strategy(request):
     network = nn.Sequential(
         nn.Flatten(), nn.Linear(784, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
     )
-    kind, extra = (Naive, {}) if request["method"] == "finetune" else (Replay, {"mem_size": request["memory"]})
+    strength = request["strength"]
+    kind, extra = {
+        "finetune": (Naive, {}),
+        "replay": (Replay, {"mem_size": request["memory"]}),
+        "lwf": (LwF, {"alpha": strength, "temperature": 2.0}),
+    }[request["method"]]
     return kind(
         model=network,
         optimizer=torch.optim.Adam(network.parameters(), lr=request["lr"]),
@@ -68,7 +79,7 @@ def strategy(request):
 
 def answer(request, data):
     torch.set_num_threads(request["threads"])
-    stream, learner, seconds = list(experiences(request["benchmark"], data)), strategy(request), 0.0
+    stream, learner, seconds = list(experiences(request["benchmark"], data, request["method"])), strategy(request), 0.0
     for experience in stream:
         start = time.perf_counter()
         learner.train(experience, num_workers=0)

@@ -39,7 +39,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import data, metrics, models, streams, training
-from cf_utils.methods import OGD, Finetune, Replay
+from cf_utils.methods import OGD, Finetune, LwF, Replay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -49,7 +49,13 @@ HERE = Path(__file__).resolve().parent
 CLASSES = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
 BATCH, LR, MEMORY = 64, 1e-3, 500
 EPOCHS = {"mnist": 1, "mnist-5k": 5}
-METHODS = {"finetune": Finetune, "replay": lambda: Replay(MEMORY)}
+STRENGTH = 1.0
+METHODS = {
+    "finetune": Finetune,
+    "replay": lambda: Replay(MEMORY),
+    "lwf": lambda: LwF(STRENGTH, temperature=2.0),
+}
+BARS = {"finetune": 1 / 10, "replay": 1 / 10, "lwf": 1 / 7}  # ten replicas to Avalanche
 OURS = {"ogd, one direction a task": lambda: OGD(1, of="loss")}  # not in Avalanche; held against our finetuning
 REPLICAS, TASKS, GPU_REPLICAS = (1, 2, 5, 10, 20, 50), 10, (1, 10, 100, 1000)
 TEN, ONE, HAND, FUSED = "cf_utils, ten replicas", "cf_utils, one replica", "hand-written", "hand-written, fused Adam"
@@ -81,7 +87,14 @@ class Avalanche:
 
     def train(self, method, turn, benchmark, threads):
         """Seconds of one seed's training, and its accuracy on the last task's training images."""
-        request = {"method": method, "memory": MEMORY, "batch_size": BATCH, "lr": LR, "epochs": self.epochs}
+        request = {
+            "method": method,
+            "memory": MEMORY,
+            "strength": STRENGTH,
+            "batch_size": BATCH,
+            "lr": LR,
+            "epochs": self.epochs,
+        }
         request |= {"benchmark": benchmark, "threads": threads, "seed": turn}
         with suppress(BrokenPipeError):  # a worker that has ended; _read says why
             self.process.stdin.write(json.dumps(request) + "\n")
@@ -208,8 +221,9 @@ def ratios(table):
     for method, rows in table.groupby("method", sort=False):
         rivals = rows.contender.str.replace(r", \d+ threads?$", "", regex=True)
         times = rows.groupby([rivals, "turn"], sort=False).seconds.min()
-        bars = {(TEN, name): 0.1 for name in rivals.unique() if name.startswith("Avalanche")}
-        bars |= {(ONE, name): 0.25 for name in rivals.unique() if name.startswith("Avalanche")}
+        theirs = [name for name in rivals.unique() if name.startswith("Avalanche")]
+        bars = {(TEN, name): BARS[method] for name in theirs}
+        bars |= {(ONE, name): 0.25 if method in ("finetune", "replay") else None for name in theirs}
         bars |= {(ONE, HAND): 1.3, (ONE, FUSED): None} if HAND in times else {}
         for (a, b), bar in bars.items():
             values = (times[a] / times[b]).tolist()
@@ -374,7 +388,7 @@ def markdown(result):
         ]
     lines += ["", *rows_of(["method", "ratio of time a seed", "median", "min", "max", "bar", ""])]
     for r in result["ratios"]:
-        bar, met = ("none", "") if r["bar"] is None else (f"≤ {r['bar']:g}", "met" if r["met"] else "not met")
+        bar, met = ("none", "") if r["bar"] is None else (f"≤ {r['bar']:.3g}", "met" if r["met"] else "not met")
         spread = [f"{value:.3f}" for value in (r["median"], min(r["ratios"]), max(r["ratios"]))]
         lines += [row(r["method"], f"{r['of']} / {r['to']}", *spread, bar, met)]
     lines += [] if s["avalanche"] else ["", "Avalanche was not measured: its environment is missing."]

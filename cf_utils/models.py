@@ -45,44 +45,35 @@ def mlp(sizes=(784, 120, 84, 10), norm=None, dropout=0.0):
     """A multilayer perceptron: flatten, then linear, norm, ReLU, dropout for each hidden layer, then linear.
 
     sizes: inputs, hidden units, outputs. norm: None, "batch" or "layer", between linear and ReLU.
-    dropout: share of the hidden activations dropped in training, in [0, 1).
-    The layers are named fc1, norm1, act1, drop1, fc2, ...
+    dropout: share of the hidden activations dropped in training, in [0, 1).  Named fc1, norm1, act1, drop1, fc2, ...
     Raises ValueError for fewer than two sizes, an unknown norm or a dropout outside [0, 1).
     """
     if len(sizes) < 2 or min(sizes) < 1:
         raise ValueError(f"sizes={tuple(sizes)} is not possible; give inputs, hidden units and outputs, each 1 or more")
-    return nn.Sequential(OrderedDict(flatten=nn.Flatten()) | _dense(sizes, norm, dropout, first=1))
+    return _dense(OrderedDict(), sizes, norm, dropout)
 
 
 def lenet5(outputs=10, channels=1, size=28, norm=None, dropout=0.0):
     """LeNet-5 (LeCun et al. 1998) with ReLU and max-pooling, for square images of ``size`` pixels.
 
     Two 5x5 convolutions (6 and 16 filters, the first padded by 2), each pooled by 2, then 120, 84 and ``outputs``
-    units.  norm and dropout act on the two hidden linear layers, as in ``mlp``.
-    The layers are named conv1, act1, pool1, conv2, ..., fc3, act3, fc4, act4, fc5.
+    units, norm and dropout as in ``mlp``; named conv1, act1, pool1, conv2, ..., fc3, act3, fc4, act4, fc5.
     """
-    side = (size // 2 - 4) // 2
-    if side < 1:
+    if size < 12:
         raise ValueError(f"size={size} is too small for lenet5; it takes images of 12 pixels or more")
-    convolutions = OrderedDict(
-        conv1=nn.Conv2d(channels, 6, 5, padding=2),
-        act1=nn.ReLU(),
-        pool1=nn.MaxPool2d(2),
-        conv2=nn.Conv2d(6, 16, 5),
-        act2=nn.ReLU(),
-        pool2=nn.MaxPool2d(2),
-        flatten=nn.Flatten(),
-    )
-    return nn.Sequential(convolutions | _dense((16 * side * side, 120, 84, outputs), norm, dropout, first=3))
+    first = {"conv1": nn.Conv2d(channels, 6, 5, padding=2), "act1": nn.ReLU(), "pool1": nn.MaxPool2d(2)}
+    second = {"conv2": nn.Conv2d(6, 16, 5), "act2": nn.ReLU(), "pool2": nn.MaxPool2d(2)}
+    inputs = 16 * ((size // 2 - 4) // 2) ** 2
+    return _dense(OrderedDict(first | second), (inputs, 120, 84, outputs), norm, dropout, first=3)
 
 
-def _dense(sizes, norm, dropout, first):
-    """Named linear layers with norm, ReLU and dropout between them, numbered from ``first``."""
+def _dense(layers, sizes, norm, dropout, first=1):
+    """``layers``, then flatten and linear layers with norm, ReLU and dropout between them, numbered from ``first``."""
     if norm not in NORMS:
         raise ValueError(f"unknown norm {norm!r}; known are None, 'batch' and 'layer'")
     if not 0 <= dropout < 1:
         raise ValueError(f"dropout={dropout} is not a share; it lies in [0, 1)")
-    layers = OrderedDict()
+    layers["flatten"] = nn.Flatten()
     for i, (inputs, units) in enumerate(pairwise(sizes[:-1]), start=first):
         layers[f"fc{i}"] = Linear(inputs, units)
         if norm:
@@ -91,7 +82,7 @@ def _dense(sizes, norm, dropout, first):
         if dropout:
             layers[f"drop{i}"] = nn.Dropout(dropout)
     layers[f"fc{first + len(sizes) - 2}"] = Linear(*sizes[-2:])
-    return layers
+    return nn.Sequential(layers)
 
 
 class Replicas(nn.Module):
@@ -99,9 +90,8 @@ class Replicas(nn.Module):
 
     Replica i starts as ``torch.manual_seed(seeds[i]); build()`` would.  ``replicas(x)`` maps ``[R, B, ...]`` to logits
     ``[R, B, outputs]``; with ``hidden=True`` to a pair: logits, and a dict of what every ReLU puts out, layer name ->
-    ``[R, B, ...]``.  ``weights`` is a dict of the stacked parameters by their names in the network.
-    A replica's result depends on no other replica, but for dropout: its masks are drawn for all replicas together
-    from torch's global generator.
+    ``[R, B, ...]``.  A replica's result depends on no other replica, but for dropout: its masks are drawn for all
+    replicas together from torch's global generator.
     """
 
     def __init__(self, build, seeds):
@@ -116,23 +106,21 @@ class Replicas(nn.Module):
                 networks.append(build())
         parameters, buffers = stack_module_state(networks)
         # Names of modules hold dots, names of parameters must not.
-        self._keys = {name: name.replace(".", "/") for name in [*parameters, *buffers]}
         for name, value in parameters.items():
-            self.register_parameter(self._keys[name], nn.Parameter(value.detach()))
+            self.register_parameter(name.replace(".", "/"), nn.Parameter(value))
         for name, value in buffers.items():
-            self.register_buffer(self._keys[name], value)
-        self._parts = ([*parameters], [*buffers])
-        # A bare object keeps the template's own parameters out of this module's.
-        object.__setattr__(self, "_template", networks[0])
-        self._tape = None
-        self.relus = [name for name, layer in networks[0].named_modules() if isinstance(layer, nn.ReLU)]
+            self.register_buffer(name.replace(".", "/"), value)
+        template = networks[0]
+        self._tape = {}  # what the ReLUs put out in a pass
+        self.relus = [name for name, layer in template.named_modules() if isinstance(layer, nn.ReLU)]
         for name in self.relus:
-            networks[0].get_submodule(name).register_forward_hook(partial(self._record, name))
+            template.get_submodule(name).register_forward_hook(partial(self._record, name))
+        self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in template.modules())
         # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
-        kinds = [type(layer) for layer in (networks[0], *networks[0].children())]
+        kinds = [type(layer) for layer in (template, *template.children())]
         dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
-        object.__setattr__(self, "_stacked", networks[0][1:] if dense else None)
-        self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in networks[0].modules())
+        # Set past nn.Module, which would take the template's own parameters for this module's.
+        self.__dict__.update(_template=template, _stacked=template[1:] if dense else None)
 
     def __len__(self):
         return len(self.seeds)
@@ -140,12 +128,12 @@ class Replicas(nn.Module):
     @property
     def weights(self):
         """The parameters by their names in the network, e.g. ``{"fc1.weight": [R, 120, 784], ...}``."""
-        return {name: self._parameters[self._keys[name]] for name in self._parts[0]}
+        return {key.replace("/", "."): value for key, value in self._parameters.items()}
 
     @property
     def statistics(self):
         """The buffers (batch-norm's statistics) by their names in the network, ``[R, ...]`` each."""
-        return {name: self._buffers[self._keys[name]] for name in self._parts[1]}
+        return {key.replace("/", "."): value for key, value in self._buffers.items()}
 
     def train(self, mode=True):
         self._template.train(mode)
@@ -154,28 +142,27 @@ class Replicas(nn.Module):
     def forward(self, x, hidden=False):
         if len(x) != len(self):
             raise ValueError(f"the input's first dimension is {len(x)}, but there are {len(self)} replicas")
-        weights, statistics = self.weights, self.statistics
 
-        def one(weights, statistics, x, network=self._template):
+        def one(state, x, network=self._template):
             self._tape = {}
-            logits = functional_call(network, (weights, statistics), (x,))
-            tape, self._tape = self._tape, None
-            return (logits, tape) if hidden else logits
+            logits = functional_call(network, state, (x,))
+            tape, self._tape = self._tape, {}
+            return logits, tape if hidden else {}
 
+        state = self.weights | self.statistics
         if self._stacked is not None:
-            return one(weights, statistics, x.flatten(2), self._stacked)
-        # On a CPU vmap turns convolutions into slow grouped ones, and costs a lone replica a third of its speed.
-        if len(self) == 1 or (self._convolutional and not x.is_cuda):
-            parts = [
-                one({k: v[i] for k, v in weights.items()}, {k: v[i] for k, v in statistics.items()}, x[i])
-                for weights, statistics in [(_unbind(weights), _unbind(statistics))]
-                for i in range(len(self))
-            ]
-            if not hidden:
-                return _stack(parts)
-            tapes = [tape for _, tape in parts]
-            return _stack([logits for logits, _ in parts]), {k: _stack([t[k] for t in tapes]) for k in tapes[0]}
-        return vmap(one, randomness="different")(weights, statistics, x)
+            logits, tape = one(state, x.flatten(2), self._stacked)
+        elif len(self) == 1:  # vmap would cost a third of the speed; squeezed weights' backward pass copies nothing
+            logits, tape = one({k: v.squeeze(0) for k, v in state.items()}, x[0])
+            logits, tape = logits.unsqueeze(0), {k: v.unsqueeze(0) for k, v in tape.items()}
+        elif self._convolutional and not x.is_cuda:  # on a CPU vmap turns convolutions into slow grouped ones
+            views = {k: v.unbind() for k, v in state.items()}
+            parts = [one({k: v[i] for k, v in views.items()}, x[i]) for i in range(len(self))]
+            logits = torch.stack([logits for logits, _ in parts])
+            tape = {k: torch.stack([tape[k] for _, tape in parts]) for k in parts[0][1]}
+        else:
+            logits, tape = vmap(one, randomness="different")(state, x)
+        return (logits, tape) if hidden else logits
 
     def on(self, x, hidden=False):
         """Like ``self(x)`` for one batch ``[B, ...]`` that all replicas share."""
@@ -188,14 +175,12 @@ class Replicas(nn.Module):
         for layer in network.modules():
             layer._forward_hooks.clear()
         network.to(next(self.parameters()))  # device and dtype
-        state = {name: value[i].detach().clone() for name, value in (self.weights | self.statistics).items()}
-        network.load_state_dict(state)
+        network.load_state_dict({name: value[i] for name, value in (self.weights | self.statistics).items()})
         return network.train(self.training)
 
     def _record(self, name, layer, inputs, output):
         """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
-        if self._tape is not None:
-            self._tape[name] = output
+        self._tape[name] = output
 
 
 @contextmanager
@@ -208,12 +193,3 @@ def evaluating(model):
             yield model
     finally:
         model.train(mode)
-
-
-def _unbind(stacked):
-    """name -> list of R views; squeezing a lone replica keeps its backward pass free of copies."""
-    return {k: [v.squeeze(0)] if len(v) == 1 else v.unbind(0) for k, v in stacked.items()}
-
-
-def _stack(tensors):
-    return tensors[0].unsqueeze(0) if len(tensors) == 1 else torch.stack(tensors)

@@ -1,5 +1,7 @@
 """Drawing: one look for all figures. Nothing here trains."""
 
+from itertools import accumulate
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -14,18 +16,19 @@ MARKERS = ["o", "s", "^", "D", "v", "P", "X", "<", ">", "*"]
 
 def style():
     """One look for all figures: call it once at the top of a notebook."""
-    sns.set_theme(context="notebook", style="ticks", palette="colorblind")
-    plt.rcParams.update(
-        {
-            "figure.dpi": 90,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.titlesize": "medium",
-            "figure.constrained_layout.use": True,
-            "legend.frameon": False,
-            "image.cmap": "cividis",
-        }
-    )
+    sns.set_theme(style="ticks", palette="colorblind")
+    plt.rc("axes", titlesize="medium")
+    plt.rc("axes.spines", top=False, right=False)
+    plt.rc("figure", dpi=90)
+    plt.rc("figure.constrained_layout", use=True)
+    plt.rc("image", cmap="cividis")
+    plt.rc("legend", frameon=False)
+
+
+def _panels(rows, columns, margin, panel, **options):
+    """A figure and its axes ``[rows, columns]``: width and height of its ``margin`` and of each ``panel`` in inches."""
+    size = (margin[0] + panel[0] * columns, margin[1] + panel[1] * rows)
+    return plt.subplots(rows, columns, figsize=size, squeeze=False, **options)
 
 
 def band(ax, x, values, label, index=0, marker=True, **style):
@@ -33,7 +36,7 @@ def band(ax, x, values, label, index=0, marker=True, **style):
 
     ``index`` chooses colour and marker. Returns the table behind it: x, mean, ci95, label.
     """
-    mean, half = interval(np.asarray(values, dtype=float))
+    mean, half = interval(values)
     color = COLORS[index % len(COLORS)]
     ax.plot(x, mean, color=color, marker=MARKERS[index % len(MARKERS)] if marker else None, label=label, **style)
     ax.fill_between(x, mean - half, mean + half, color=color, alpha=0.25, linewidth=0)
@@ -42,23 +45,15 @@ def band(ax, x, values, label, index=0, marker=True, **style):
 
 def end_labels(ax, gap=0.05):
     """Replace the legend by a label at each line's right end, moved apart by ``gap`` of the axis's height."""
-    lines = [line for line in ax.get_lines() if not line.get_label().startswith("_")]
+    lines = sorted(ax.get_legend_handles_labels()[0], key=lambda line: float(line.get_ydata()[-1]))
+    ends = [float(line.get_ydata()[-1]) for line in lines]
     low, high = ax.get_ylim()
-    ends = sorted((float(line.get_ydata()[-1]), i) for i, line in enumerate(lines))
-    place = []
-    for y, _ in ends:
-        place.append(max(y, place[-1] + gap * (high - low)) if place else y)
-    shift = max(0.0, place[-1] - high) if place else 0.0
-    for (y, i), to in zip(ends, place, strict=True):
-        ax.annotate(
-            lines[i].get_label(),
-            (lines[i].get_xdata()[-1], y),
-            xytext=(1.02, (to - shift - low) / (high - low)),
-            textcoords="axes fraction",
-            color=lines[i].get_color(),
-            va="center",
-            fontsize="small",
-        )
+    places = list(accumulate(ends, lambda below, y: max(y, below + gap * (high - low))))
+    shift = max(0.0, places[-1] - high) if places else 0.0
+    for line, y, place in zip(lines, ends, places, strict=True):
+        end, to = (line.get_xdata()[-1], y), (1.02, (place - shift - low) / (high - low))
+        style = {"color": line.get_color(), "va": "center", "fontsize": "small"}
+        ax.annotate(line.get_label(), end, to, textcoords="axes fraction", **style)
 
 
 def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
@@ -69,7 +64,7 @@ def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
     rows, style = [], {"fmt": MARKERS[index], "color": COLORS[index], "capsize": 3} | style
     for i, (label, values) in enumerate(groups.items()):
         if values is not None:
-            mean, half = interval(np.asarray(values, dtype=float))
+            mean, half = interval(values)
             ax.errorbar(mean, i + shift, xerr=half, **style)
             rows.append({"label": label, "mean": mean, "ci95": half, "n": len(values)})
     ax.set_yticks(range(len(groups)), list(groups))
@@ -80,36 +75,30 @@ def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
 
 
 def dot_columns(columns, title=None):
-    """Several ``dots`` side by side with shared rows: ``columns`` maps axis labels to groups.
-
-    Returns the figure, its axes and the table behind it, with the column ``metric``.
-    """
+    """``dots`` side by side; columns: axis label -> groups of the same rows. Returns the figure, its axes and table."""
     rows = len(next(iter(columns.values())))
-    fig, axes = plt.subplots(
-        1, len(columns), figsize=(3.1 + 2.3 * len(columns), 1 + 0.28 * rows), sharey=True, squeeze=False
-    )
-    items = enumerate(zip(axes[0], columns.items(), strict=True))
-    tables = [
-        dots(ax, groups, label, index=i).assign(metric=" ".join(label.split())) for i, (ax, (label, groups)) in items
-    ]
-    fig.suptitle(title) if title else None
+    fig, axes = _panels(1, len(columns), (3.1, 1), (2.3, 0.28 * rows), sharey=True)
+    tables = []
+    for i, (ax, (label, groups)) in enumerate(zip(axes[0], columns.items(), strict=True)):
+        tables.append(dots(ax, groups, label, index=i).assign(metric=" ".join(label.split())))
+    if title:
+        fig.suptitle(title)
     return fig, axes[0], pd.concat(tables)
 
 
 def arm_columns(columns):
-    """Several columns of dots with 95 % intervals, a colour and marker for each arm within each row.
+    """Columns of ``dots``, with a colour and marker for each arm within each row; returns figure, axes and table.
 
-    columns: axis label -> arm -> row -> values, one a seed; an arm may lack rows.
-    Returns the figure, its axes and the table behind it: metric, arm, row, mean, ci95, n.
+    columns: axis label -> arm -> row -> values, one a seed; an arm or a column may lack rows.
     """
     arms = list(next(iter(columns.values())))
-    rows = list(dict.fromkeys(row for arm in arms for row in next(iter(columns.values()))[arm]))
-    size = (3.4 + 2.1 * len(columns), 1.2 + 0.42 * len(rows))
-    fig, axes = plt.subplots(1, len(columns), figsize=size, sharey=True, squeeze=False)
+    rows = list(dict.fromkeys(row for of in columns.values() for arm in arms for row in of[arm]))
+    height, step = max(0.42, 0.14 * len(arms)) * len(rows), min(0.24, 0.8 / len(arms))
+    fig, axes = _panels(1, len(columns), (3.4, 1.2), (2.1, height), sharey=True)
     tables = []
     for ax, (label, of) in zip(axes[0], columns.items(), strict=True):
         for i, arm in enumerate(arms):
-            groups, shift = {row: of[arm].get(row) for row in rows}, 0.24 * (i - (len(arms) - 1) / 2)
+            groups, shift = {row: of[arm].get(row) for row in rows}, step * (i - (len(arms) - 1) / 2)
             table = dots(ax, groups, label, i, shift, capsize=2, ms=5).rename(columns={"label": "row"})
             tables.append(table.assign(metric=" ".join(label.split()), arm=arm))
     handles = [plt.Line2D([], [], color=COLORS[i], marker=MARKERS[i], ls="", label=arm) for i, arm in enumerate(arms)]
@@ -128,8 +117,7 @@ def heatmap(ax, matrix, title, xlabel="", ylabel="", vmin=None, vmax=None, color
     """A matrix as an image, cividis, with its own colour bar labelled ``colorbar`` if given."""
     image = ax.imshow(matrix, aspect="auto", interpolation="nearest", vmin=vmin, vmax=vmax, **options)
     ax.set(title=title, xlabel=xlabel, ylabel=ylabel)
-    for spine in ax.spines.values():
-        spine.set_visible(False)
+    ax.spines[:].set_visible(False)
     if colorbar is not None:
         ax.figure.colorbar(image, ax=ax, label=colorbar, fraction=0.06, pad=0.03)
     return image
@@ -141,8 +129,7 @@ def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None,
     grid: network -> matrices of one shape. The scale ends at the row's ``quantile``; ``split`` draws a line between two
     groups of columns; ``yticks`` maps positions to labels. Returns the figure and a table of means and maxima.
     """
-    size = (1.2 + 2.2 * len(titles), 0.7 + 1.55 * len(grid))
-    fig, axes = plt.subplots(len(grid), len(titles), figsize=size, sharex=True, sharey=True, squeeze=False)
+    fig, axes = _panels(len(grid), len(titles), (1.2, 0.7), (2.2, 1.55), sharex=True, sharey=True)
     rows = []
     for row, (network, matrices) in zip(axes, grid.items(), strict=True):
         top = float(np.quantile(np.stack(matrices), quantile))
@@ -161,13 +148,11 @@ def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None,
 
 
 def over_tasks(rows, panels, names, ylim=(-3, 103)):
-    """Lines over tasks: a row of panels for each measure.
+    """Lines over tasks, a row of panels for each measure; returns the figure and its table.
 
-    rows: axis label -> network -> ``[seeds, tasks]``; panels: lists of networks, one for each column; names: of the
-    tasks. Returns the figure and its table.
+    rows: axis label -> network -> ``[seeds, tasks]``; panels: the networks of each column; names: of the tasks.
     """
-    size = (5.5 * len(panels), 3.3 * len(rows))
-    fig, axes = plt.subplots(len(rows), len(panels), figsize=size, sharey="row", squeeze=False)
+    fig, axes = _panels(len(rows), len(panels), (0, 0), (5.5, 3.3), sharey="row")
     tables = []
     for row, (label, networks) in zip(axes, rows.items(), strict=True):
         for ax, panel in zip(row, panels, strict=True):
@@ -201,16 +186,13 @@ def numbers(ax, matrix, form="{:.1f}", middle=None):
 
 
 def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4, vmax=100):
-    """Heatmaps with their numbers, ``columns`` of them in a row: ``matrices`` maps titles to matrices.
+    """Heatmaps with their numbers, ``columns`` of them in a row; returns the figure and its table.
 
-    The scale goes from 0 to ``vmax``, or to each matrix's own largest if that is None. NaN stays white.
-    Returns the figure and its table.
+    matrices: title -> matrix, where NaN stays white; vmax: end of the scale from 0, or None for each matrix's largest.
     """
     rows = -(-len(matrices) // columns)
-    height = 0.5 + 0.24 * len(yticks)
-    fig, axes = plt.subplots(rows, columns, figsize=(3.3 * columns, 0.4 + height * rows), sharex=True, sharey=True)
-    for ax in axes.flat[len(matrices) :]:
-        ax.set_visible(False)
+    fig, axes = _panels(rows, columns, (0, 0.4), (3.3, 0.5 + 0.24 * len(yticks)), sharex=True, sharey=True)
+    plt.setp(axes.flat[len(matrices) :], visible=False)
     tables = []
     for ax, (title, matrix) in zip(axes.flat, matrices.items(), strict=False):
         top = np.nanmax(matrix) if vmax is None else vmax
@@ -233,7 +215,7 @@ def labelled_points(families, xlabel, ylabel):
     rows = []
     for index, (family, members) in enumerate(families.items()):
         for marker, (name, pair) in zip(MARKERS, members.items(), strict=False):
-            (x, dx), (y, dy) = (interval(np.asarray(values, dtype=float)) for values in pair)
+            (x, dx), (y, dy) = map(interval, pair)
             ax.errorbar(x, y, dy, dx, fmt=marker, color=COLORS[index], capsize=2, ms=7, mec="white", label=name)
             rows.append({"family": family, "name": name, "x": x, "x ci95": dx, "y": y, "y ci95": dy})
     ax.set(xlabel=xlabel, ylabel=ylabel)
@@ -248,14 +230,12 @@ def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 
     ``scale``); names: of the tasks. The first task, which has none before it, is left out. Returns figure and table.
     """
     tasks = len(names)
-    size = (2.2 + 2.2 * (tasks - 1), 0.9 + 2.05 * len(networks))
-    fig, axes = plt.subplots(len(networks), tasks - 1, figsize=size, sharex=True, sharey=True, squeeze=False)
+    fig, axes = _panels(len(networks), tasks - 1, (2.2, 0.9), (2.2, 2.05), sharex=True, sharey=True)
     tables = []
     for row, (network, trained) in zip(axes, networks.items(), strict=True):
         for t, ax in enumerate(row, start=1):
             for j, (steps, values) in trained[t].items():
-                dash = {"ls": "--"} if j == t else {}
-                drawn = band(ax, steps + 1, scale * values, names[j], index=j, marker=False, **dash)
+                drawn = band(ax, steps + 1, scale * values, names[j], index=j, marker=False, ls="--" if j == t else "-")
                 tables.append(drawn.assign(network=network, training=names[t]))
             ax.set(xscale="log", ylim=ylim, title=f"training {names[t]}" if ax in axes[0] else "")
         row[0].set_ylabel(f"{network}\n{label}")
@@ -267,16 +247,13 @@ def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 
 
 
 def update_grid(sizes, moved, layers, names):
-    """Relative updates step by step and over whole tasks: a row of panels for each network.
+    """Relative updates step by step and over whole tasks: a row of panels for each network; returns figure and table.
 
     sizes: network -> layer -> for each task ``[seeds, steps]``; moved: network -> layer -> ``[seeds, tasks]``, both as
-    shares of the weights' norm; layers: layer -> label; names: of the tasks.
-    Returns the figure and its table, with at most 100 steps of each task.
+    shares of the weights' norm; layers: layer -> label; names: of the tasks. The table has 100 steps a task at most.
     """
-    tasks = len(names)
-    size = (2 + 2.1 * (tasks + 1), 0.8 + 2.3 * len(sizes))
-    widths = (*[1] * tasks, 1.3)
-    fig, axes = plt.subplots(len(sizes), tasks + 1, figsize=size, sharey="col", width_ratios=widths, squeeze=False)
+    widths = (*[1] * len(names), 1.3)
+    fig, axes = _panels(len(sizes), len(widths), (2, 0.8), (2.1, 2.3), sharey="col", width_ratios=widths)
     tables = []
     ends = [100 * np.mean(v, axis=0) for network in sizes.values() for tasks in network.values() for v in tasks]
     ylim = (0.8 * min(v[v > 0].min() for v in ends), 1.3 * max(v.max() for v in ends))
@@ -293,17 +270,15 @@ def update_grid(sizes, moved, layers, names):
         row[0].set_ylabel("update ‖Δw‖ / ‖w‖ (%)")
         row[-1].set(title=f"{network}, whole task", ylabel="moved (%)", ylim=(0, None))
         row[-1].tick_params(axis="x", rotation=45)
-    for ax in axes[-1, :-1]:
-        ax.set_xlabel("step")
+    plt.setp(axes[-1, :-1], xlabel="step")
     fig.legend(*axes[0, -1].get_legend_handles_labels(), loc="outside upper center", ncols=len(layers))
     return fig, pd.concat(tables).rename(columns={"x": "step or task", "label": "layer"})
 
 
 def beliefs(networks, pictures, names):
-    """What a network believes about one picture of each class after each task: a row of heatmaps for each network.
+    """What each network believes about one picture of each class after each task; returns the figure and its table.
 
-    networks: name -> for each task the probabilities ``[classes, outputs]``; pictures: ``[classes, H, W]``; names: of
-    the tasks. Returns the figure and its table.
+    networks: name -> each task's probabilities ``[classes, outputs]``; pictures: ``[classes, H, W]``; names: of tasks.
     """
     classes, height = len(pictures), pictures.shape[1]
     size = (1.4 + 2.1 * len(names), 0.3 + 3.3 * len(networks))
@@ -323,26 +298,19 @@ def beliefs(networks, pictures, names):
 
 
 def clouds(axes, planes, labels, seen, titles):
-    """A row of ``cloud`` plots; returns the table of all points: map, label, x, y."""
+    """A row of 2-D maps coloured by class, each named at its middle; classes not in ``seen`` are grey crosses.
+
+    Returns the table of all points: map, label, x, y.
+    """
     tables = []
     for ax, plane, known, title in zip(axes, planes, seen, titles, strict=True):
-        cloud(ax, plane, labels, known, title)
+        for c in np.unique(labels):
+            points = plane[labels == c]
+            color, marker = (COLORS[int(c) % 10], "o") if c in known else ("0.6", "x")
+            ax.scatter(*points.T, s=6, marker=marker, color=color, alpha=0.7, linewidths=0.5)
+            box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": color, "alpha": 0.9}
+            ax.text(*np.median(points, axis=0), str(c), ha="center", va="center", fontsize=9, bbox=box)
+        ax.set(xticks=[], yticks=[], title=title)
+        ax.spines[:].set_visible(True)
         tables.append(pd.DataFrame({"map": title, "label": labels, "x": plane[:, 0], "y": plane[:, 1]}))
     return pd.concat(tables)
-
-
-def cloud(ax, points, labels, seen, title=""):
-    """Points of a 2-D map coloured by class, each named at its middle; classes not in ``seen`` are grey crosses."""
-    for c in np.unique(labels):
-        at = points[labels == c]
-        known = c in seen
-        color = COLORS[int(c) % 10] if known else "0.6"
-        ax.scatter(*at.T, s=6, marker="o" if known else "x", color=color, alpha=0.7, linewidths=0.5)
-    for c in np.unique(labels):
-        middle = np.median(points[labels == c], axis=0)
-        box = {"boxstyle": "circle,pad=0.15", "facecolor": "white", "edgecolor": COLORS[int(c) % 10], "alpha": 0.9}
-        box = box if c in seen else box | {"edgecolor": "0.6"}
-        ax.text(*middle, str(c), ha="center", va="center", fontsize=9, bbox=box)
-    ax.set(xticks=[], yticks=[], title=title)
-    for spine in ax.spines.values():
-        spine.set_visible(True)

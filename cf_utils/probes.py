@@ -27,8 +27,7 @@ def standing(loop):
     logits = predict(loop.model, loop.stream.images, x)
     own = replace(loop.stream, scenario="task").allowed(0, logits.shape[2])
     old = [label for task in seen[:-1] for label in task.labels] or list(seen[0].labels)
-    of_old = torch.isin(y, torch.tensor(old))
-    aware = (logits.masked_fill(~own[y], -torch.inf).argmax(2) == y)[:, of_old]
+    aware = (logits.masked_fill(~own[y], -torch.inf).argmax(2) == y)[:, torch.isin(y, torch.tensor(old))]
     right = {"accuracy": (logits.argmax(2) == y).double().mean(1), "task-aware": aware.double().mean(1)}
     return output_statistics(logits, y, old) | right
 
@@ -39,26 +38,23 @@ def activity(model, images, x):
     sparsity: population sparsity, the share of exact zeros among all hidden activations. dead: share of units that are
     zero for every image. feature: mean of the activations that are not zero.
     """
-    zeros = total = size = 0
-    dead = True
+    zeros = total = 0
     for chunk in x.cpu().split(500):
         _, hidden = predict(model, images, chunk, hidden=True)
         h = torch.cat([layer.flatten(2) for layer in hidden.values()], 2)
-        zeros = zeros + (h == 0).sum((1, 2))
+        zeros = zeros + (h == 0).sum(1)
         total = total + h.sum((1, 2))
-        dead = dead & (h == 0).all(1)
-        size += h[0].numel()
-    feature = total / (size - zeros).clamp(min=1)
-    return {"sparsity": zeros.double() / size, "dead": dead.double().mean(1), "feature": feature}
+    size, off = len(x) * zeros.shape[1], zeros.sum(1)
+    dead, feature = (zeros == len(x)).double().mean(1), total / (size - off).clamp(min=1)
+    return {"sparsity": off.double() / size, "dead": dead, "feature": feature}
 
 
 def bias_statistics(model):
     """Mean, median and standard deviation over all biases of linear and convolutional layers, ``[R]`` each."""
     weights = model.weights
-    names = [n for n in weights if n.endswith(".bias") and weights[n.removesuffix("bias") + "weight"].ndim > 2]
-    biases = torch.cat([weights[n].detach().cpu() for n in names], 1)
-    median = biases.double().quantile(0.5, dim=1)
-    return {"mean": biases.mean(1), "median": median, "std": biases.std(1)}
+    names = [name.removesuffix("weight") + "bias" for name in layers(model)]
+    biases = torch.cat([weights[name].detach().cpu() for name in names if name in weights], 1)
+    return {"mean": biases.mean(1), "median": biases.double().quantile(0.5, dim=1), "std": biases.std(1)}
 
 
 def layers(model):
@@ -68,7 +64,7 @@ def layers(model):
 
 def relative_updates(records):
     """A callback that appends, at each step, ``{"task", "step", "layer", "update"}``: ||dw|| / ||w||, a list of R."""
-    before, change = {}, {}
+    before = {}
 
     def callback(loop):
         if loop.moment not in ("before_task", "step"):
@@ -76,11 +72,11 @@ def relative_updates(records):
         for name in layers(loop.model):
             now = loop.model.weights[name].detach().flatten(1)
             if name not in before:
-                before[name], change[name] = now.clone(), torch.empty_like(now)
+                before[name] = now.clone()
             if loop.moment == "step":
-                torch.sub(now, before[name], out=change[name])
-                update = (change[name].norm(dim=1) / before[name].norm(dim=1)).tolist()
-                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update})
+                size = before[name].norm(dim=1)
+                update = before[name].sub_(now).norm(dim=1) / size  # in place: nothing to allocate
+                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update.tolist()})
             before[name].copy_(now)
 
     return callback
@@ -95,8 +91,7 @@ def displacements(records):
             return
         now = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
         if loop.moment == "after_task":
-            moved = {n: (now[n] - before[n]).norm(dim=1) / before[n].norm(dim=1) for n in now}
-            records.append({name: value.cpu() for name, value in moved.items()})
+            records.append({n: ((now[n] - w).norm(dim=1) / w.norm(dim=1)).cpu() for n, w in before.items()})
         before.update(now)
 
     return callback
@@ -117,9 +112,8 @@ def forgetting_curves(records, count, dense=60, sparse=25):
             x, y = task.x_val[:count], task.y_val[:count]
             logits = predict(loop.model, loop.stream.images, x)
             logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
-            values = {"right": (logits.argmax(2) == y).double().mean(1), "loss": _nll(logits.log_softmax(2), y)}
-            record = {"task": loop.t, "step": loop.step, "on": j}
-            records.append(record | {key: value.tolist() for key, value in values.items()})
+            right, loss = (logits.argmax(2) == y).double().mean(1).tolist(), _nll(logits.log_softmax(2), y).tolist()
+            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right, "loss": loss})
 
     return callback
 
@@ -132,18 +126,23 @@ def curve(records, key, **where):
 
 def curves_by_task(records, key="right"):
     """Records of ``forgetting_curves`` as ``plots.forgetting_grid`` takes them: [task trained][task tested]."""
-    pairs = sorted({(r["task"], r["on"]) for r in records})
-    tasks = range(1 + max(t for t, _ in pairs))
-    return [{j: curve(records, key, task=t, on=j) for i, j in pairs if i == t} for t in tasks]
+    tasks = range(1 + max(r["task"] for r in records))
+    return [{j: curve(records, key, task=t, on=j) for j in range(t + 1)} for t in tasks]
 
 
 def steps_to_half(records, t):
-    """First step of task ``t`` (from 1) at which at most half of the task before is right, ``[R]``.
-
-    Where it never is, the last step that was measured, plus one.
-    """
+    """First step of task ``t`` (from 1) where at most half of the task before is right, ``[R]``, as ``first_step``."""
     steps, right = curve(records, "right", task=t, on=t - 1)
     return _first(steps, right <= 0.5)
+
+
+def first_step(records, level, t=0):
+    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``.
+
+    records: of ``forgetting_curves``. Where there is none, the last step that was measured, plus one.
+    """
+    steps, right = curve(records, "right", task=t, on=t)
+    return _first(steps, right >= level)
 
 
 def _first(steps, there):
@@ -212,10 +211,7 @@ def best_temperature(logits, y):
 
 
 def elongation(points, labels):
-    """How elongated class clouds are: the mean over classes of the ratio of their longest to shortest deviation.
-
-    points: ``[N, 2]`` or more dimensions (then the first two principal deviations); 1 is round.
-    """
+    """Mean over classes of the ratio of the first to the second principal deviation of points ``[N, 2+]``; 1: round."""
     ratios = []
     for c in np.unique(labels):
         cloud = points[labels == c]
@@ -295,20 +291,8 @@ def cka(a, b):
     1: the same up to rotation and scale (Kornblith et al. 2019, arXiv:1905.00414); NaN for constant features.
     """
     a, b = (x.double() - x.double().mean(1, keepdim=True) for x in (a, b))
-
-    def norm(x, y):
-        return (x.mT @ y).flatten(1).norm(dim=1)
-
-    return norm(a, b).square() / (norm(a, a) * norm(b, b))
-
-
-def first_step(records, level, t=0):
-    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``.
-
-    records: of ``forgetting_curves``. Where there is none, the last step that was measured, plus one.
-    """
-    steps, right = curve(records, "right", task=t, on=t)
-    return _first(steps, right >= level)
+    ab, aa, bb = ((x.mT @ y).flatten(1).norm(dim=1) for x, y in ((a, b), (a, a), (b, b)))
+    return ab.square() / (aa * bb)
 
 
 def rank_correlation(a, b):

@@ -3,7 +3,6 @@
 import csv
 import json
 import math
-import os
 import tempfile
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -19,22 +18,26 @@ LIMITS = ("above", "below", "within")
 
 def output_folder(out, notebook):
     """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project; made if missing."""
-    folder = Path(out) if out else ROOT / "out" / notebook
+    folder = Path(out or ROOT / "out" / notebook)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 @contextmanager
 def atomic(path):
-    """Yield a temporary path beside ``path`` that replaces it when the block ends well."""
-    handle, name = tempfile.mkstemp(dir=Path(path).parent, prefix=f".{Path(path).stem}", suffix=Path(path).suffix)
-    os.close(handle)
-    os.chmod(name, 0o644)
-    try:
-        yield Path(name)
-        os.replace(name, path)
-    finally:
-        Path(name).unlink(missing_ok=True)
+    """Yield a temporary path that replaces ``path`` when the block ends well."""
+    path = Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}") as folder:
+        temporary = Path(folder) / path.name
+        yield temporary
+        temporary.chmod(0o644)
+        temporary.replace(path)
+
+
+def write_json(file, content):
+    """Write ``content`` as JSON, whole or not at all."""
+    with atomic(file) as path:
+        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def summary(values):
@@ -46,11 +49,11 @@ def summary(values):
 
 def plus_minus(values, form=".1f", unit=""):
     """One value a seed as text: ``97.1 ± 0.2 %``, mean and half-width of the 95 % interval."""
-    both = summary(values)
-    if both["mean"] is None:
+    mean, half, _ = summary(values).values()
+    if mean is None:
         return "not measured"
-    half = "" if both["ci95"] is None else f" ± {both['ci95']:{form.lstrip('+')}}"
-    return f"{both['mean']:{form}}{half}{unit}"
+    width = "" if half is None else f" ± {half:{form.lstrip('+')}}"
+    return f"{mean:{form}}{width}{unit}"
 
 
 def judge(mean, half, theirs, above=None, below=None, within=None):
@@ -71,13 +74,11 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
     """
     if above is None and below is None and within is None:
         raise ValueError(f"claim {id} tests nothing; give above, below or within")
-    row = summary(ours)
-    if row["mean"] is None or row["ci95"] is None:
-        verdict = "not measured: one seed, or no number"
-    else:
-        verdict = judge(row["mean"], row["ci95"], theirs, above, below, within)
-    names = ("id", "source", "statement", "theirs", "ours", "ci95", "n", "verdict")
-    return dict(zip(names, (id, source, statement, theirs, row["mean"], row["ci95"], row["n"], verdict), strict=True))
+    mean, half, n = summary(ours).values()
+    unknown = "not measured: one seed, or no number"
+    verdict = unknown if half is None else judge(mean, half, theirs, above, below, within)
+    row = {"id": id, "source": source, "statement": statement, "theirs": theirs}
+    return row | {"ours": mean, "ci95": half, "n": n, "verdict": verdict}
 
 
 def claims_of(notebook, file=CLAIMS):
@@ -124,12 +125,6 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
     content |= {"numbers": keep, "claims": claims}
     write_json(Path(folder) / "results.json", content)
     return content
-
-
-def write_json(file, content):
-    """Write ``content`` as JSON, whole or not at all."""
-    with atomic(file) as path:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def save_figure(fig, folder, name, table, caption):

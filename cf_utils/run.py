@@ -6,6 +6,7 @@ import shutil
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import suppress
 from pathlib import Path
 
 import yaml
@@ -22,7 +23,7 @@ def find(numbers):
     """Paths of the notebooks with these numbers (["01", "2", "03a"]; "03" is 03a and 03b); of all if there are none."""
     known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
     wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
-    chosen = [[key for key in known if key == number or key[:2] == number] for number in wanted]
+    chosen = [[key for key in known if key.startswith(number)] for number in wanted]
     if not all(chosen):
         raise UsageError(f"no notebook {numbers[chosen.index([])]!r}; there are {', '.join(known)}")
     return [known[key] for key in dict.fromkeys(key for keys in chosen for key in keys)] or list(known.values())
@@ -76,7 +77,7 @@ def execute(path, parameters, out):
     except papermill.PapermillExecutionError as failure:
         error = f"cell {failure.cell_index}: {failure.ename}: {failure.evalue}".splitlines()[0]
     except Exception as failure:  # a dead kernel, a full disk: the other notebooks still run
-        error = f"{type(failure).__name__}: {str(failure).splitlines()[0] if str(failure) else ''}"
+        error = f"{type(failure).__name__}: {failure}".splitlines()[0]
     return time.time() - start, error
 
 
@@ -92,10 +93,8 @@ def _arguments(argv):
 
 def _value(text):
     """A value from the command line: a number (1e-4 too, which YAML takes for a text), else YAML."""
-    try:
+    with suppress(ValueError):
         return int(text) if text.lstrip("-").isdigit() else float(text)
-    except ValueError:
-        pass
     try:
         return yaml.safe_load(text)
     except yaml.YAMLError:

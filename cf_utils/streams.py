@@ -12,6 +12,8 @@ from numbers import Integral
 
 import torch
 
+from cf_utils._torchvision import import_torchvision
+
 SCENARIOS = ("task", "domain", "class")
 FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
@@ -67,13 +69,11 @@ class Stream:
                 index = torch.tensor(group, device=device)
                 table[index.unsqueeze(1), index] = True
             return table
-        used = sorted({label for task in self.tasks[: t + 1] for label in task.labels})
-        if not self.seen_only:
-            used = list(range(self.outputs)) if self.scenario == "domain" else list(range(outputs))
-        if len(used) == outputs:
+        used = {label for task in self.tasks[: t + 1] for label in task.labels}
+        if len(used) == outputs or (self.scenario == "class" and not self.seen_only):
             return None
         row = torch.zeros(outputs, dtype=torch.bool, device=device)
-        row[used] = True
+        row[[*used]] = True
         return row
 
 
@@ -86,25 +86,19 @@ def split(images, classes, scenario="class", outputs="all"):
     _check_scenario(scenario, outputs)
     if not all(isinstance(group, list | tuple | range) for group in classes):
         raise ValueError(f"classes={classes!r} is no list of groups; give e.g. [[1, 2], [3, 4]]")
-    groups = [tuple(group) for group in classes]
-    flat = [c for group in groups for c in group]
-    unknown = [c for c in flat if not (isinstance(c, Integral) and 0 <= c < len(images.classes))]
+    groups, count = list(classes), len(images.classes)
     if not groups or not all(groups):
         raise ValueError("a stream needs at least one task, and each task at least one class")
-    if unknown:
-        raise ValueError(f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {len(images.classes) - 1}")
-    if len(set(flat)) < len(flat):
-        twice = next(c for c in flat if flat.count(c) > 1)
-        raise ValueError(f"class {twice} stands in two places; tasks of a split stream are disjoint")
+    flat = [c for group in groups for c in group]
+    if unknown := [c for c in flat if not (isinstance(c, Integral) and 0 <= c < count)]:
+        raise ValueError(f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {count - 1}")
+    if twice := [c for c in flat if flat.count(c) > 1]:
+        raise ValueError(f"class {twice[0]} stands in two places; tasks of a split stream are disjoint")
     if scenario == "domain" and len({len(group) for group in groups}) > 1:
         raise ValueError("in the domain scenario every task needs the same number of classes")
-    groups = [tuple(int(c) for c in group) for group in groups]
-    tasks = []
-    for group in groups:
-        table = torch.full((len(images.classes),), -1)
-        table[list(group)] = torch.arange(len(group)) if scenario == "domain" else torch.tensor(group)
-        tasks.append(_task(f"[{', '.join(images.classes[c] for c in group)}]", images, table))
-    return _stream("split", scenario, tasks, images, outputs)
+    groups = [[int(c) for c in group] for group in groups]
+    parts = [(f"[{', '.join(images.classes[c] for c in group)}]", group, lambda x: x) for group in groups]
+    return _stream("split", images, parts, scenario, outputs)
 
 
 def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
@@ -114,31 +108,34 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
     """
     if not isinstance(tasks, int) or tasks < 1:
         raise ValueError(f"tasks={tasks!r} is not possible; a permuted stream has one task or more")
+    _check_scenario(scenario, outputs)
     generator = torch.Generator().manual_seed(seed)
     pixels = images.x_train[0, 0].numel()
     orders = [torch.arange(pixels)] + [torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)]
-    changes = [lambda x, order=order: x.flatten(2)[:, :, order].view_as(x) for order in orders]
-    names = [f"permutation {t}" for t in range(tasks)]
-    return _transformed("permuted", images, names, changes, scenario, outputs)
+    classes = list(range(len(images.classes)))
+    parts = [
+        (f"permutation {t}", classes, lambda x, order=order: x.flatten(2)[:, :, order].view_as(x))
+        for t, order in enumerate(orders)
+    ]
+    return _stream("permuted", images, parts, scenario, outputs, step=len(classes))
 
 
 def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all"):
     """All classes in every task, turned counter-clockwise by ``degrees[t]`` (Lopez-Paz and Ranzato 2017)."""
-    from cf_utils._torchvision import import_torchvision
-
     import_torchvision()
-    from torchvision.transforms import InterpolationMode
-    from torchvision.transforms.v2 import functional
+    from torchvision.transforms import v2
 
     if len(degrees) < 1:
         raise ValueError("degrees is empty; a rotated stream has one task or more")
+    _check_scenario(scenario, outputs)
 
     def turn(x, angle):
-        turned = (functional.rotate(c, float(angle), InterpolationMode.BILINEAR) for c in x.split(5000))
+        turned = (v2.functional.rotate(c, float(angle), v2.InterpolationMode.BILINEAR) for c in x.split(5000))
         return torch.cat(list(turned)) if angle % 360 else x
 
-    names, changes = [f"{angle:g}°" for angle in degrees], [partial(turn, angle=angle) for angle in degrees]
-    return _transformed("rotated", images, names, changes, scenario, outputs)
+    classes = list(range(len(images.classes)))
+    parts = [(f"{angle:g}°", classes, partial(turn, angle=angle)) for angle in degrees]
+    return _stream("rotated", images, parts, scenario, outputs, step=len(classes))
 
 
 def joint(stream):
@@ -164,22 +161,21 @@ def _check_scenario(scenario, outputs):
         raise ValueError("outputs='seen' belongs to the class scenario")
 
 
-def _transformed(kind, images, names, changes, scenario, outputs):
-    _check_scenario(scenario, outputs)
-    count = len(images.classes)
+def _stream(kind, images, parts, scenario, outputs, step=0):
+    """A stream with a task for each of ``parts``: its name, its classes and the function that changes its images.
+
+    Class c of task t gets the label c + t * step; in the domain scenario, its place among the task's classes.
+    """
     tasks = []
-    for t, (name, change) in enumerate(zip(names, changes, strict=True)):
-        offset = 0 if scenario == "domain" else t * count
-        tasks.append(_task(name, images, torch.arange(count) + offset, change))
-    return _stream(kind, scenario, tasks, images, outputs)
+    for t, (name, classes, change) in enumerate(parts):
+        table = torch.full((len(images.classes),), -1)
+        table[classes] = torch.arange(len(classes)) if scenario == "domain" else torch.tensor(classes) + t * step
+        tasks.append(_task(name, images, table, change))
+    groups = tuple(task.labels for task in tasks)
+    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), groups, images, outputs == "seen")
 
 
-def _stream(kind, scenario, tasks, images, outputs):
-    labels = tuple(task.labels for task in tasks)
-    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), labels, images, outputs == "seen")
-
-
-def _task(name, images, table, change=lambda x: x):
+def _task(name, images, table, change):
     """The images whose class has an entry of 0 or more in ``table`` (class -> label), passed through ``change``."""
     parts = {}
     for part in ("train", "val", "test"):

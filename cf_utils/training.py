@@ -29,12 +29,11 @@ class TrainConfig:
     """Settings of training.
 
     epochs: passes over each task, at most. batch_size: samples a step; a last batch of one sample is left out, since
-    batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw or adagrad.
-    weight_decay: the optimizer's own (decoupled in adamw). momentum: of sgd.
-    fresh_optimizer: True starts every task with a new optimizer, False keeps one for the whole stream.
-    stop_at: in (0, 1]; a replica whose accuracy over an epoch's training batches exceeds it trains no further on
-    this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of stopping with
-    Diverged. threads: CPU threads (small networks are fastest, and steadiest, on one); CF_THREADS overrides it.
+    batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw or adagrad. weight_decay: the
+    optimizer's own (decoupled in adamw). momentum: of sgd. fresh_optimizer: a new one for every task, in place of one
+    for the whole stream. stop_at: in (0, 1]; a replica whose accuracy over an epoch's training batches exceeds it
+    trains no further on this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of
+    raising Diverged. threads: of the CPU (small networks are fastest, and steadiest, on one); CF_THREADS overrides it.
     """
 
     epochs: int = 1
@@ -65,10 +64,11 @@ class TrainConfig:
 class Run:
     """What a run leaves behind.
 
-    accuracy: ``[R, T+1, T]`` in [0, 1], row 0 before training. model: Replicas. seeds: list of R.
+    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end. seeds: list of R.
     history: one dict for each task and epoch: task and epoch (from 0), loss and accuracy on the training batches,
-    ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool.
-    methods: the run's own copies of the methods, with what they stored.
+    ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool. methods: the run's own
+    copies, with what they stored. optimizer: its state, None if every task has a fresh one. rng: state of torch's
+    generator, from which dropout draws. config, evaluate: as it was trained with.
     """
 
     accuracy: torch.Tensor
@@ -78,6 +78,15 @@ class Run:
     epochs: torch.Tensor
     diverged: torch.Tensor
     methods: list
+    optimizer: dict | None = None
+    rng: torch.Tensor | None = None
+    config: TrainConfig = TrainConfig()
+    evaluate: str = "test"
+
+    @property
+    def done(self):
+        """How many tasks it has been trained on."""
+        return self.accuracy.shape[1] - 1
 
 
 @dataclass
@@ -130,12 +139,9 @@ class Loop:
 
     def tell(self, moment):
         """Let methods, then callbacks, act on a moment."""
-        self.moment = moment
-        for method in self.methods:
-            getattr(method, moment)(self)
-        for callback in self.callbacks:
-            self.moment = moment  # a method or callback that trains has set it to "step"
-            callback(self)
+        for act in [*(getattr(method, moment) for method in self.methods), *self.callbacks]:
+            self.moment = moment  # the one before, if it trained, has set it to "step"
+            act(self)
 
     def count_steps(self, samples):
         """How many batches a pass over ``samples`` has; a last batch of one sample is left out."""
@@ -147,13 +153,14 @@ class Loop:
 
         Returns mean loss and accuracy over the pass, ``[R]`` each.
         """
-        seeds, batch_size, n = self.seeds, self.config.batch_size, y.shape[-1]
+        seeds, n = self.seeds, y.shape[-1]
         orders = [torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t)) for s in seeds]
         self.steps = self.count_steps(n)
-        batches = torch.stack(orders).to(self.device).split(batch_size, 1)[: self.steps]
+        index = torch.stack(orders).to(self.device)
         if y.ndim == 2:  # each replica's own samples, laid end to end
-            batches = [index + n * torch.arange(len(seeds), device=self.device).unsqueeze(1) for index in batches]
+            index += n * torch.arange(len(seeds), device=self.device).unsqueeze(1)
             x, y = x.flatten(0, 1), y.flatten()
+        batches = index.split(self.config.batch_size, 1)[: self.steps]
         loss = correct = count = 0
         for self.epoch_step, index in enumerate(batches):
             batch = Batch(take(x, index), take(y, index), index.shape[1])
@@ -170,18 +177,19 @@ class Loop:
         """One step of the optimizer on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
         for method in self.methods:
             batch = method.augment(self, batch)
-        statistics = self._statistics_of_stopped()
+        stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
+        kept = [(value, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
         out = self.model(self.scaled(batch.x), hidden=any(method.uses_hidden for method in self.methods))
-        logits, batch.hidden = out if isinstance(out, tuple) else (out, None)
-        logits = mask_logits(logits, batch.y, self.allowed)
+        raw, batch.hidden = out if isinstance(out, tuple) else (out, None)
+        logits = mask_logits(raw, batch.y, self.allowed)
         loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
         for method in self.methods:
-            penalty = method.penalty(self, batch, logits)
+            penalty = method.penalty(self, batch, raw)
             loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
-        for value, rows, before in statistics:  # not sooner: backward reads them
-            value[rows] = before
+        for value, before in kept:  # stopped replicas keep their statistics; not sooner, since backward reads them
+            value[stopped] = before
         for method in self.methods:
             method.adjust_gradients(self)
         self._give_gradients_to_leaves()
@@ -192,67 +200,100 @@ class Loop:
             method.after_step(self)
         return logits.detach()
 
-    def _statistics_of_stopped(self):
-        """(buffer, rows, copy of these rows) of each of the model's buffers, to keep stopped replicas as they are."""
-        stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
-        return [(value, stopped, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
-
     def _give_gradients_to_leaves(self):
         """A stopped replica gets no gradient, and so no step of any kind: no momentum, no decay, no step count."""
-        if not self.leaves:
-            return
-        active = self.active.tolist()
+        active = self.active.tolist() if self.leaves else []
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
 
 
-def run_stream(build, method, stream, config=None, seeds=range(10), device="auto", callbacks=(), evaluate="test"):
+def run_stream(
+    build, method, stream, config=None, seeds=range(10), device="auto", callbacks=(), evaluate=None, until=None
+):
     """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
 
-    build: makes one network; or a Replicas, of which a copy is trained further (``seeds`` is then its own).
+    build: makes one network; or a Replicas, of which a copy is trained further; or a Run on the same stream, whose copy
+    goes on after its last task, as if it had never stopped, on the same kind of device (``seeds`` is then its own;
+    method, config, evaluate None: its own as well).
     method: a Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
     device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
-    (see ``every`` and ``at``). evaluate: "test" or "val", the images that accuracies are measured on.
-    Returns a Run. Raises ValueError for bad arguments, Diverged for a loss that is no longer a number.
-    The same arguments give the same result on one machine and device.
+    (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
+    until: stop once so many tasks are trained, those of an earlier part counted; None: all.
+    Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError for bad arguments,
+    Diverged for a loss that is no longer a number.
     """
-    config = config or TrainConfig()
-    device = _device(device)
+    device, until = pick_device(device), len(stream) if until is None else until
+    if isinstance(build, Run):
+        run = copy.deepcopy(build)
+    else:
+        model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
+        blank = torch.zeros(len(model), len(stream))  # row 0 of the accuracies is measured by _train
+        run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
+        run.evaluate = evaluate or "test"
+    config = config or run.config
+    _check(run, stream, config, evaluate or run.evaluate, until)
+    run.config, run.methods = config, _copied(run.methods if method is None else method, len(run.model))
+    data, calls = stream.to(device), tuple(callbacks)
+    loop = Loop(run.model.to(device), run.methods, data, config, calls, device, history=run.history)
+    with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
+        _train(loop, run, until)
+    return run
+
+
+def _check(run, stream, config, evaluate, until):
     if evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={evaluate!r} is unknown; it is 'test' or 'val'")
     if any(len(getattr(task, f"y_{evaluate}")) == 0 for task in stream.tasks):
         raise ValueError(f"the stream has a task without {evaluate} images; load with validation=1000 or so")
-    model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
+    if run.accuracy.shape[2] != len(stream):
+        raise ValueError(f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
+    if run.evaluate != evaluate:
+        raise ValueError(f"the run was measured on {run.evaluate!r} images, so it can't go on with {evaluate!r}")
+    kept = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
+    for key in kept if run.optimizer is not None else ():
+        was, now = getattr(run.config, key), getattr(config, key)
+        if was != now:
+            raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
+    if isinstance(until, bool) or not isinstance(until, int) or not run.done <= until <= len(stream):
+        raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
+
+
+def _copied(method, replicas):
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
     if not all(isinstance(m, Method) for m in methods):
         raise ValueError(f"{method!r} is no method; give e.g. methods.Finetune() or a list of methods")
     for m in methods:
         strength = getattr(m, m.dial or "", None)
-        if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != len(model):
-            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {len(model)} replicas")
-    loop = Loop(model.to(device), methods, stream.to(device), config, tuple(callbacks), device)
-    with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed() % 2**63)
-        return _run(loop, evaluate)
+        if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != replicas:
+            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {replicas} replicas")
+    return methods
 
 
-def _run(loop, evaluate):
-    model, stream = loop.model, loop.stream
-    outputs = _count_outputs(loop)
-    accuracy = [_accuracies(loop, 0, outputs, evaluate)]
-    diverged = torch.zeros(len(model), dtype=torch.bool)
-    epochs = torch.zeros(len(model), len(stream), dtype=torch.int64)
-    for loop.t in range(len(stream)):
+def _train(loop, run, until):
+    """Train on the tasks that ``run`` still lacks, up to ``until``, and measure it before the first and after each."""
+    model, stream, outputs = loop.model, loop.stream, _count_outputs(loop)
+    if run.done == 0:
+        run.accuracy = task_accuracies(model, stream, 0, run.evaluate).unsqueeze(1)
+    if run.optimizer is not None:
+        _make_optimizer(loop)
+        loop.optimizer.load_state_dict(run.optimizer)
+    source = torch.cuda.default_generators[loop.device.index] if loop.device.type == "cuda" else torch.default_generator
+    if run.rng is not None and len(run.rng) == len(source.get_state()):  # not that of another kind of device
+        source.set_state(run.rng)
+    for loop.t in range(run.done, until):
         loop.allowed = stream.allowed(loop.t, outputs, loop.device)
         if loop.optimizer is None or loop.config.fresh_optimizer:
             _make_optimizer(loop)
-        train_task(loop, diverged, epochs)
-        row = _accuracies(loop, loop.t + 1, outputs, evaluate)
-        accuracy.append(torch.where(diverged.unsqueeze(1), torch.nan, row))
+        train_task(loop, run.diverged, run.epochs)
+        row = task_accuracies(model, stream, loop.t + 1, run.evaluate)
+        row = torch.where(run.diverged.unsqueeze(1), torch.nan, row)
+        run.accuracy = torch.cat([run.accuracy, row.unsqueeze(1)], 1)
         log.info("task %d of %d: mean accuracy %.3f", loop.t + 1, len(stream), row.mean())
+    run.optimizer = None if loop.config.fresh_optimizer or not loop.optimizer else loop.optimizer.state_dict()
+    run.rng = source.get_state()
     model.eval()
-    return Run(torch.stack(accuracy, 1), model, loop.seeds, loop.history, epochs, diverged, loop.methods)
 
 
 def train_task(loop, diverged, epochs):
@@ -330,13 +371,16 @@ def accuracy_on(model, images, x, y, allowed=None):
     return (logits.argmax(2) == y).double().mean(1)
 
 
-def _accuracies(loop, row, outputs, part):
-    """Row ``row`` of the accuracy matrix: ``[R, T]``, on the CPU."""
-    columns = []
-    for j, task in enumerate(loop.stream.tasks):
-        allowed = loop.stream.allowed(max(row - 1, j), outputs, loop.device)
+def task_accuracies(model, stream, done=None, part="test"):
+    """Accuracies ``[R, T]`` in [0, 1] on each task's "test" or "val" images, by the rules of the stream's scenario.
+
+    done: how many tasks count as seen; None: all. On the CPU.
+    """
+    last, columns = [*model.weights.values()][-1], []
+    for j, task in enumerate(stream.tasks):
         x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
-        columns.append(accuracy_on(loop.model, loop.stream.images, x, y, allowed))
+        after = max((len(stream) if done is None else done) - 1, j)
+        columns.append(accuracy_on(model, stream.images, x, y, stream.allowed(after, last.shape[1], x.device)))
     return torch.stack(columns, 1).cpu()
 
 
@@ -345,8 +389,7 @@ def _count_outputs(loop):
     try:
         outputs = predict(loop.model, loop.stream.images, sample).shape[-1]
     except RuntimeError as error:
-        reason = str(error).strip().splitlines()[0]
-        shape = list(sample.shape[1:])
+        reason, shape = str(error).strip().partition("\n")[0], list(sample.shape[1:])
         raise ValueError(f"the network does not take the stream's images of shape {shape}: {reason}") from None
     if outputs < loop.stream.outputs:
         raise ValueError(f"the network has {outputs} outputs, but this stream needs {loop.stream.outputs}")
@@ -359,21 +402,24 @@ def _make_optimizer(loop):
     if config.stop_at is not None or config.allow_divergence:
         loop.leaves = [[p.detach()[r] for p in parameters] for r in range(len(loop.model))]
         parameters = [leaf for leaves in loop.leaves for leaf in leaves]
-    options = {"fused": config.optimizer != "adagrad" or loop.device.type == "cpu"}
-    options |= {"momentum": config.momentum} if config.optimizer == "sgd" else {}
-    options |= {"lr": config.lr, "weight_decay": config.weight_decay}
+    fused = config.optimizer != "adagrad" or loop.device.type == "cpu"
+    options = {"lr": config.lr, "weight_decay": config.weight_decay, "fused": fused}
+    if config.optimizer == "sgd":
+        options["momentum"] = config.momentum
     loop.optimizer = OPTIMIZERS[config.optimizer](parameters, **options)
+    if config.optimizer == "sgd" and config.momentum:  # fused SGD takes parameters with a buffer, or without: not both
+        for p in parameters:
+            loop.optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
-def _device(name):
+def pick_device(name="auto"):
+    """The torch.device of that name, "auto": CUDA where there is one; ValueError for one that is not there."""
     if str(name) == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
     try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
+        return torch.empty(0, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError):
         raise ValueError(f"device {name!r} is not there; 'cpu' is, and 'auto' takes CUDA where there is one") from None
-    return device
 
 
 @contextmanager

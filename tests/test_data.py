@@ -90,6 +90,22 @@ def test_scale_does_not_change_float_images_in_place(digits):
     assert torch.equal(x, digits.x_test[:5].float())
 
 
+def test_train_keeps_so_many_of_the_images_that_are_not_held_out(digits):
+    whole, few = data.load("mnist-5k", validation=500, seed=1), data.load("mnist-5k", validation=500, seed=1, train=300)
+    assert torch.equal(few.x_val, whole.x_val) and torch.equal(few.mean, digits.mean)
+    known = {x.numpy().tobytes(): int(y) for x, y in zip(whole.x_train, whole.y_train, strict=True)}
+    assert len(few.y_train) == 300
+    assert all(known[x.numpy().tobytes()] == int(y) for x, y in zip(few.x_train, few.y_train, strict=True))
+    assert torch.equal(data.load("mnist-5k", train=4000).x_train, digits.x_train)
+
+
+@pytest.mark.parametrize("count", [0, 3501, 1.5, True])
+def test_impossible_train_says_what_is_possible(monkeypatch, digits, count):
+    monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
+    message = refusal("mnist-5k", validation=500, train=count)
+    assert f"train={count} is not possible" in message and "so 1 to 3500" in message
+
+
 @pytest.mark.parametrize("name", ["mnist5k", "cifar10", "", None])
 def test_unknown_name_lists_the_known(name):
     message = refusal(name)

@@ -7,7 +7,7 @@ from conftest import assert_equal_alone, assert_same, double, small, state, trai
 from torch.nn import functional as F
 
 from cf_utils import streams
-from cf_utils.methods import METHODS, OGD, ActivationL1, Batch, Finetune, Method, Replay, ogd
+from cf_utils.methods import METHODS, OGD, ActivationL1, Batch, Finetune, LwF, Method, Replay, ogd
 from cf_utils.methods.base import check_count, check_strength
 from cf_utils.training import Loop, TrainConfig, at, predict
 
@@ -135,6 +135,109 @@ def test_method_works_on_tasks_of_growing_size(cls, scenario, images):
 def test_negative_strength_is_refused(cls, value):
     with pytest.raises(ValueError, match=rf"{cls.dial}={value} is not possible"):
         build(cls, **{cls.dial: value})
+
+
+# --- learning without forgetting ---
+
+
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
+@pytest.mark.parametrize("squared", [True, False])
+def test_lwf_by_hand(images, scenario, squared):
+    """The penalty at the second task's second step: KL of old and new outputs on the new images alone, T = 3."""
+    stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], scenario)
+    method, found = LwF(2.0, temperature=3.0, squared=squared), []
+
+    class Look(Method):
+        def penalty(self, loop, batch, logits):
+            if loop.t < 2 or loop.step != 1:
+                return
+            teacher = loop.methods[0].teacher
+            x = loop.scaled(batch.x)[1]
+            old, new = teacher.replica(1)(x), loop.model.replica(1).train()(x)
+            groups = {"task": [[0, 1], [2, 3]], "class": [[0, 1, 2, 3]], "domain": [[0, 1]]}[scenario]
+            expected = 0
+            for group in groups:
+                p, log_q = (old[:, group] / 3).softmax(1), (new[:, group] / 3).log_softmax(1)
+                expected += 2.0 * (9 if squared else 1) * F.kl_div(log_q, p, reduction="batchmean")
+            found.append((loop.methods[0].penalty(loop, batch, logits)[1], expected))
+
+    train(double(outputs=2 if scenario == "domain" else 6), [method, Look()], stream, CONFIG)
+    ((value, expected),) = found
+    assert expected > 0
+    torch.testing.assert_close(value, expected)
+
+
+def test_lwf_teacher_is_the_network_before_the_task_and_the_penalty_starts_at_zero(stream):
+    starts, found = {}, []
+
+    class Look(Method):
+        def before_task(self, loop):
+            starts[loop.t] = state(loop.model)
+
+        def penalty(self, loop, batch, logits):
+            if loop.t and loop.step == 0:
+                assert_same(state(loop.methods[0].teacher), starts[loop.t])
+                found.append(loop.methods[0].penalty(loop, batch, logits))
+
+    train(double(), [LwF(2.0), Look()], stream, CONFIG)
+    assert len(found) == 2
+    for value in found:
+        torch.testing.assert_close(value, torch.zeros_like(value), rtol=0, atol=1e-12)
+
+
+def test_lwf_keeps_old_outputs_when_strong(stream):
+    def drift(strength):
+        start = {}
+        task = stream.tasks[1]
+
+        def note(loop):
+            if loop.t == 1:
+                start["old"] = predict(loop.model, stream.images, task.x_train)[..., :2].softmax(2)
+
+        first = replace(stream, tasks=stream.tasks[:2], groups=stream.groups[:2])
+        config = TrainConfig(epochs=20, batch_size=9, lr=1e-3, optimizer="adam", weight_decay=0.0)
+        run = train(small(), LwF(strength), first, config, callbacks=[at("before_task", note)])
+        now = predict(run.model, stream.images, task.x_train)[..., :2].softmax(2)
+        return (now - start["old"]).abs().mean()
+
+    assert drift(1e3) < 0.2 * drift(0.0)
+
+
+@pytest.mark.parametrize("optimizer", ["adamw", "sgd"])
+@pytest.mark.parametrize("scenario", streams.SCENARIOS)
+def test_lwf_warms_up_the_new_rows_of_the_head_alone(images, scenario, optimizer):
+    stream = streams.split(images, [[0, 1], [2, 3]], scenario)
+    kept = []
+    watch = [at("before_task", lambda loop: kept.append(state(loop.model)))]
+    watch.append(at("after_epoch", lambda loop: kept.append(state(loop.model))))
+    outputs = 2 if scenario == "domain" else 6
+    trained = [scenario == "domain" or c in (2, 3) for c in range(outputs)]
+    settings = replace(CONFIG, fresh_optimizer=True, optimizer=optimizer, momentum=0.9, weight_decay=0.0)
+    moving, moving_rows = set(), []
+
+    def look(loop):
+        if loop.t and loop.epoch == 0:
+            key = {"adamw": "exp_avg", "sgd": "momentum_buffer"}[optimizer]
+            moving.update(id(w) for w, moments in loop.optimizer.state.items() if moments[key].any())
+            moving_rows.extend(loop.optimizer.state[loop.model.weights["fc3.bias"]][key].any(0).tolist())
+
+    watch.append(at("after_epoch", look))
+    run = train(small("batch", outputs=outputs), LwF(1.0, warmup=1), stream, settings, callbacks=watch)
+    _, _, _, start, warm, end = kept
+    head = {id(run.model.weights[name]) for name in ("fc3.weight", "fc3.bias")}
+    assert moving == head and moving_rows == trained  # no momentum for what waits
+    assert all(torch.equal(start[name], warm[name]) for name in run.model.statistics)
+    for name in ("fc1.weight", "norm2.bias"):
+        assert torch.equal(start[name], warm[name]) and not torch.equal(warm[name], end[name])
+    moved = (warm["fc3.weight"] != start["fc3.weight"]).any(2)
+    assert moved.all(0).tolist() == trained
+    assert moved.any(0).tolist() == moved.all(0).tolist()
+
+
+def test_lwf_names_wrong_arguments():
+    for arguments, message in [({"temperature": 0}, "temperature=0 is not possible"), ({"warmup": -1}, "warmup=-1 is")]:
+        with pytest.raises(ValueError, match=message):
+            LwF(1.0, **arguments)
 
 
 # --- arguments ---

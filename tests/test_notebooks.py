@@ -68,7 +68,21 @@ def check_04b(n):
     assert n["permuted/joint"] > 0.2 and n["rotated/OGD, logit gradients"] > 0.15
 
 
-CHECKS = {"01": check_01, "02": check_02, "03a": check_03a, "03b": check_03b, "04a": check_04a, "04b": check_04b}
+def check_07a(n):
+    assert n["same answer/identity"] > 0.999 and n["same answer/random"] < 0.5
+    assert n["old/after the first task"] > n["old/finetuning"] + 0.3
+    assert n["all/joint training"] > n["all/finetuning"]
+
+
+CHECKS = {
+    "01": check_01,
+    "02": check_02,
+    "03a": check_03a,
+    "03b": check_03b,
+    "04a": check_04a,
+    "04b": check_04b,
+    "07a": check_07a,
+}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -87,6 +101,7 @@ SMALL = {
     "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "umap=false"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
+    "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
 }
 
 

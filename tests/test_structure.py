@@ -143,6 +143,13 @@ def test_the_package_stays_below_2500_lines():
     assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in TREES) < 2500
 
 
+def test_a_method_is_one_screen():
+    trees = [tree for path, tree in TREES.items() if module(path) == "methods"]
+    classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
+    long = [c.name for c in classes if sum(length(f) for f in functions(c)) > 60]
+    assert len(classes) > 5 and long == []
+
+
 def test_every_public_function_and_class_has_a_docstring():
     kinds = ast.FunctionDef | ast.ClassDef
     bare = [

@@ -41,8 +41,7 @@ class Method:
     example = {}
     uses_hidden = False
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
+    def __init_subclass__(cls):
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 
@@ -57,7 +56,7 @@ class Method:
         return batch
 
     def penalty(self, loop, batch, logits):
-        """What is added to each replica's loss, ``[R]``, or None for nothing."""
+        """What is added to each replica's loss, ``[R]``, or None; ``logits`` ``[R, B, outputs]`` of all outputs."""
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""

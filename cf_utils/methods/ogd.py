@@ -37,18 +37,16 @@ class OGD(Method):
     def adjust_gradients(self, loop):
         if self.basis is not None and self.project in ("step", "both"):
             self.before = flat(loop.model.parameters())
-        if self.basis is None or self.project not in ("gradient", "both"):
-            return
-        for weight, value in pieces(loop.model, self.free(gradients(loop.model))):
-            if weight.grad is not None:
-                weight.grad.copy_(value)
+        if self.basis is not None and self.project in ("gradient", "both"):
+            for weight, value in pieces(loop.model, self.free(gradients(loop.model))):
+                if weight.grad is not None:
+                    weight.grad.copy_(value)
 
     def after_step(self, loop):
-        if self.basis is None or self.project not in ("step", "both"):
-            return
-        step = flat(loop.model.parameters()) - self.before
-        for weight, value in pieces(loop.model, self.before + self.free(step)):
-            weight.data.copy_(value)
+        if self.basis is not None and self.project in ("step", "both"):
+            step = flat(loop.model.parameters()) - self.before
+            for weight, value in pieces(loop.model, self.before + self.free(step)):
+                weight.data.copy_(value)
 
     def free(self, g):
         """Take out of ``g`` ``[R, P]``, in place, what lies along the basis; returns ``g``."""
@@ -99,13 +97,13 @@ def in_part(model, part):
 
 def task_gradients(loop, directions, of):
     """Gradients ``[R, directions, P]`` of the loop's task at its model, as of ``OGD``; no more than it has images."""
-    x, y, n = loop.task.x_train, loop.task.y_train, len(loop.task.y_train)
-    directions = min(directions, n)
+    x, y = loop.task.x_train, loop.task.y_train
+    directions = min(directions, len(y))
     if of == "loss":
         return torch.stack([mean_gradient(loop, x[i::directions], y[i::directions]) for i in range(directions)], 1)
-    draws = [torch.randperm(n, generator=generator(seed, "ogd", loop.t))[:directions] for seed in loop.seeds]
-    draws = torch.stack(draws, 1).to(loop.device)
-    return torch.stack([logit_gradient(loop, x[index], y[index]) for index in draws], 1)
+    orders = [torch.randperm(len(y), generator=generator(seed, "ogd", loop.t)) for seed in loop.seeds]
+    chosen = torch.stack(orders, 1)[:directions].to(loop.device)
+    return torch.stack([logit_gradient(loop, x[index], y[index]) for index in chosen], 1)
 
 
 def mean_gradient(loop, x, y, chunk=500):
@@ -141,12 +139,12 @@ def orthonormal(new, basis=None, least=1e-3):
     The span is Gram-Schmidt's, found through the eigenvectors of the rows' products, which does not depend on their
     order. What adds less than ``least`` of the largest is rounding error, and a row of zeros takes its place.
     """
-    rows = new / new.norm(dim=2, keepdim=True).clamp(min=1e-30)
+    rows = F.normalize(new, dim=2, eps=1e-30)
     for _ in range(2):  # twice is enough (Giraud et al. 2005)
         rows = rows if basis is None else rows - (rows @ basis.mT) @ basis
         values, vectors = torch.linalg.eigh((rows @ rows.mT).double())
         kept = values > least**2 * values[:, -1:].clamp(min=least**2)
-        scale = torch.where(kept, values.clamp(min=1e-30).rsqrt(), 0)
+        scale = torch.where(kept, values.rsqrt(), 0)
         rows = (vectors * scale.unsqueeze(1)).mT.to(rows) @ rows
     return rows if basis is None else torch.cat([basis, rows], 1)
 

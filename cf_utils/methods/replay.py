@@ -44,11 +44,8 @@ class Replay(Method):
 
     def after_task(self, loop):
         quota = self.memory // (loop.t + 1)
-        if quota == 0:
-            self.stored = []
-            return
-        task, seeds = loop.task, loop.seeds
-        keep = [torch.randperm(len(task.y_train), generator=generator(s, "memory", loop.t))[:quota] for s in seeds]
-        keep = torch.stack(keep).to(loop.device)
-        self.stored = [(x[:, :quota], y[:, :quota]) for x, y in self.stored]
-        self.stored.append((task.x_train[keep], task.y_train[keep]))
+        x, y = loop.task.x_train, loop.task.y_train
+        orders = [torch.randperm(len(y), generator=generator(seed, "memory", loop.t)) for seed in loop.seeds]
+        keep = torch.stack(orders)[:, :quota].to(loop.device)
+        stored = [*self.stored, (x[keep], y[keep])]
+        self.stored = [(x[:, :quota], y[:, :quota]) for x, y in stored] if quota else []
