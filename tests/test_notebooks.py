@@ -70,8 +70,15 @@ def check_04b(n):
 
 def check_07a(n):
     assert n["same answer/identity"] > 0.999 and n["same answer/random"] < 0.5
-    assert n["old/after the first task"] > n["old/finetuning"] + 0.3
-    assert n["all/joint training"] > n["all/finetuning"]
+    assert n["old/after the first task"] > n["old/finetuning, one softmax"] + 0.3
+    assert n["all/joint training"] > n["all/finetuning, one softmax"]
+    assert n["moved/after the first task"] == 0 < n["moved/LwF, one softmax"]
+
+
+def check_07b(n):
+    assert n["accuracy/task, LwF"] > 0.9
+    assert n["accuracy/class, joint training"] > n["accuracy/class, LwF"] + 0.2
+    assert n["best/T = 10"] == pytest.approx(n["best/T = 10, no T²"], abs=0.05), "λ without T² is λ / T² with it"
 
 
 CHECKS = {
@@ -82,6 +89,7 @@ CHECKS = {
     "04a": check_04a,
     "04b": check_04b,
     "07a": check_07a,
+    "07b": check_07b,
 }
 
 
@@ -102,6 +110,7 @@ SMALL = {
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
+    "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
 }
 
 
