@@ -124,10 +124,10 @@ note = f"{caption}; 95 % intervals. λ chosen on held-out digits: {picked}."
 results.save_figure(fig, folder, "chosen", table, note)
 
 # %% [markdown]
-# **Told the task** LwF is as good as joint training, at any λ from 0.1 to 10, and forgets 0.1%<!--=07b forgotten/task, LwF as .1%-->. **With two outputs for all tasks** it ends eleven points above finetuning at one decade of λ alone, λ = 1: the same
-# two outputs cannot answer a new digit as before and rightly as well, and from λ = 10 on nothing new is learned. At λ = 1 it pays already, 91%<!--=07b learned/domain, LwF as .0%--> right after each task in place of 99%<!--=07b learned/domain, finetuning as .0%-->. Finetuning is 15 points higher here than at Hsu et al., LwF ten. Rehearsal is 14 points ahead of LwF.
+# **Told the task** LwF is as good as joint training at λ = 1, on held-out digits within 0.2 points of that from 0.1 to 10, and forgets 0.1%<!--=07b forgotten/task, LwF as .1%-->. **With two outputs for all tasks** it ends eleven points above finetuning at one decade of λ alone, λ = 1: the same
+# two outputs cannot answer a new digit as before and rightly as well, and from λ = 10 on next to nothing new is learned. At λ = 1 it pays already, 91%<!--=07b learned/domain, LwF as .0%--> right after each task in place of 99%<!--=07b learned/domain, finetuning as .0%-->. Finetuning is 15 points higher here than at Hsu et al., LwF ten. Rehearsal is 14 points ahead of LwF.
 #
-# **Class-incremental** finetuning, LwF at every λ, and LwF among the seen outputs alone end within half a point of 20 %: the last pair, and nothing else. All outputs or those seen, that is not what parts us from the 24 % of Hsu et al.; what does is open (theirs: the pairs 0-1, 2-3, …, two layers of 400 units, four epochs). Rehearsal has 91%<!--=07b accuracy/class, rehearsal as .0%-->.
+# **Class-incremental** finetuning, LwF at every λ up to 100, and LwF among the seen outputs alone end within half a point of 20 %, about what the last pair alone gives; larger λ end lower, at 17 to 19 %, as less is learned. All outputs or those seen, that is not what parts us from the 24 % of Hsu et al.; what does is open (theirs: the pairs 0-1, 2-3, …, two layers of 400 units, four epochs). Rehearsal has 91%<!--=07b accuracy/class, rehearsal as .0%-->.
 #
 # ## T, and T² left out
 #
@@ -216,7 +216,7 @@ results.save_figure(fig, folder, "logits", table, note)
 
 # %% [markdown]
 # The prediction is half wrong. LwF holds the answers: between 1 and 2, 99.9%<!--=07b same/held, LwF as .1%--> of task 1's digits are answered as before. It holds the features of these digits too, CKA 0.99<!--=07b CKA/held, LwF as .2f-->, and better than rehearsal (0.88<!--=07b CKA/held, rehearsal as .2f-->), which is free to rebuild them. For all ten digits the probe says otherwise: 83%<!--=07b probe/held, LwF as .0%--> with LwF,
-# little more than off an untrained network (79%<!--=03a probe/plain, untrained as .0%--> in notebook 03a), 95%<!--=07b probe/held, rehearsal as .0%--> with rehearsal, 72%<!--=07b probe/held, finetuning as .0%--> finetuned. What LwF keeps is what old outputs need, not what would tell old classes from new ones. (λ is large here, and learning slower: 93%<!--=07b told/held, LwF as .0%--> of old digits are right when told the task, 99%<!--=07b told/held, rehearsal as .0%--> with rehearsal.)
+# little more than off an untrained network (79%<!--=03a probe/plain, untrained as .0%--> in notebook 03a), 95%<!--=07b probe/held, rehearsal as .0%--> with rehearsal, 72%<!--=07b probe/held, finetuning as .0%--> finetuned. LwF keeps what old outputs need; what would tell old classes from new ones is lost, or at so large a λ never learned: the two are not told apart here. (New tasks are learned to 93 % rather than 99 %: 93%<!--=07b told/held, LwF as .0%--> of old digits are right when told the task, 99%<!--=07b told/held, rehearsal as .0%--> with rehearsal.)
 #
 # And the outputs? On digits of task 1 the higher of their two logits sinks by 6.8<!--=07b fall/held, LwF as .1f-->, less than when finetuned (18.3<!--=07b fall/held, finetuning as .1f-->) or with rehearsal (10.6<!--=07b fall/held, rehearsal as .1f-->). But the highest of the later tasks' rises by 32.8<!--=07b rise/held, LwF as .1f-->; finetuned it rises by 7.1<!--=07b rise/held, finetuning as .1f-->, and with
 # rehearsal it sinks by some four, so that old digits win. The prediction had the wrong half: old answers are not let down, they are outshouted. Nothing in the loss looks at new outputs on old digits.
@@ -250,11 +250,11 @@ _ = results.save_run(folder, "07b", images.name, settings, range(seeds), numbers
 # ## Takeaways
 #
 # - **Distillation is a remedy where old outputs are asked for alone** (99.3%<!--=07b accuracy/task, LwF as .1%--> told the task), half a one where outputs are shared (81.4%<!--=07b accuracy/domain, LwF as .1%-->), none class-incrementally (19.9%<!--=07b accuracy/class, LwF as .1%-->): a thousand stored digits do far more (91%<!--=07b accuracy/class, rehearsal as .0%-->).
-# - **It holds the features of what it was taught, not only the answers**: CKA 0.99<!--=07b CKA/held, LwF as .2f--> on task 1's digits. What is lost class-incrementally is lost between outputs, and in features that no old output needs.
+# - **It holds the features of what it was taught, not only the answers**: CKA 0.99<!--=07b CKA/held, LwF as .2f--> on task 1's digits. What is lost class-incrementally is lost between outputs, and perhaps in features that no old output needs, or that so large a λ keeps from being learned.
 # - **T² is bookkeeping**, as long as λ is chosen anew. Keep λ and leave it out, and most of the gain is gone (83.0%<!--=07b at 1/T = 3.16 as .1%--> against 72.7%<!--=07b at 1/T = 3.16, no T² as .1%--> at T = √10).
 # - *Caveats.* λ on a grid of decades, on which the domain scenario's peak is one point wide: the best accuracies are lower bounds. In the last comparison LwF's λ is far from the one chosen, and it learns less than the others. CKA does not see
 #   rotation and scale. One small network on digits.
-# - *To try.* `factor=2`: how narrow is the peak? `methods=[LwF, Replay]` in one list: do they add up?
+# - *To try.* `factor=2` with `levels=15` (up to λ = 16): how narrow is the peak? Give `run_stream` the list `[methods.LwF(1.0), methods.Replay(memory)]`: do they add up?
 #
 # **References.** Li & Hoiem 2016, arXiv:1606.09282. Hinton, Vinyals & Dean 2015, arXiv:1503.02531. Hsu, Liu, Ramasamy & Kira 2018,
 # arXiv:1810.12488. Kornblith et al. 2019, arXiv:1905.00414.
