@@ -30,8 +30,8 @@ figures: data  ## run every notebook at full settings into notebooks/ and figure
 	$(BIN)/python -m tools.publish --settings full
 	@$(MAKE) --no-print-directory ledger
 
-data: setup  ## download MNIST with checksums
-	@$(BIN)/python -m cf_utils.data mnist
+data: setup  ## download MNIST and CIFAR-10 with checksums
+	@$(BIN)/python -m cf_utils.data mnist cifar10
 
 bench: setup .venv-bench/.installed  ## time against Avalanche and a plain loop
 	$(BIN)/python bench/bench.py

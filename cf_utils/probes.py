@@ -49,14 +49,6 @@ def activity(model, images, x):
     return {"sparsity": off.double() / size, "dead": dead, "feature": feature}
 
 
-def bias_statistics(model):
-    """Mean, median and standard deviation over all biases of linear and convolutional layers, ``[R]`` each."""
-    weights = model.weights
-    names = [name.removesuffix("weight") + "bias" for name in layers(model)]
-    biases = torch.cat([weights[name].detach().cpu() for name in names if name in weights], 1)
-    return {"mean": biases.mean(1), "median": biases.double().quantile(0.5, dim=1), "std": biases.std(1)}
-
-
 def layers(model):
     """Names of the weight matrices (and kernels), first to last; the last one is the head."""
     return [name for name, value in model.weights.items() if name.endswith(".weight") and value.ndim > 2]
@@ -137,34 +129,13 @@ def steps_to_half(records, t):
 
 
 def first_step(records, level, t=0):
-    """First step of task ``t`` at which ``level`` of its own digits are right, ``[R]``.
-
-    records: of ``forgetting_curves``. Where there is none, the last step that was measured, plus one.
-    """
+    """First step of task ``t`` with ``level`` of its own digits right, ``[R]``; the last plus 1 if none has."""
     steps, right = curve(records, "right", task=t, on=t)
     return _first(steps, right >= level)
 
 
 def _first(steps, there):
     return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
-
-
-def largest_fall(records, within=60):
-    """Largest fall in accuracy on the task before in one of the first ``within`` steps, mean over tasks, ``[R]``."""
-    falls = []
-    for t in range(1, 1 + max(r["task"] for r in records)):
-        steps, right = curve(records, "right", task=t, on=t - 1)
-        falls.append(-np.diff(right[:, steps <= within], axis=1).min(1))
-    return np.mean(falls, axis=0)
-
-
-def window_ratio(values, steps, width=5):
-    """Mean of ``values`` ``[R, S]`` in ``width`` steps around ``steps`` ``[R]`` over that in as many just before."""
-    ratios = []
-    for row, step in zip(values, steps, strict=True):
-        start = max(int(step) - 1 - width // 2, width)  # value i is of step i + 1
-        ratios.append(row[start : start + width].mean() / row[start - width : start].mean())
-    return np.array(ratios)
 
 
 def accumulated_gradients(totals):
@@ -208,26 +179,6 @@ def best_temperature(logits, y):
     losses = torch.stack([_nll((logits / t).log_softmax(2), y) for t in grid])
     best = losses.min(0)
     return grid[best.indices.cpu()], best.values
-
-
-def elongation(points, labels):
-    """Mean over classes of the ratio of the first to the second principal deviation of points ``[N, 2+]``; 1: round."""
-    ratios = []
-    for c in np.unique(labels):
-        cloud = points[labels == c]
-        deviations = np.linalg.svd(cloud - cloud.mean(0), compute_uv=False)[:2]
-        ratios.append(deviations[0] / max(deviations[1], 1e-12))
-    return float(np.mean(ratios))
-
-
-def effective_dimension(h):
-    """Participation ratio of features ``h`` ``[R, N, D]``: (sum of variances)^2 / sum of squares, in [1, D], ``[R]``.
-
-    The variances are along the principal axes; 1 means a line, D a ball (Gao et al. 2017, bioRxiv 214262).
-    """
-    centred = (h - h.mean(1, keepdim=True)).double()
-    covariance = centred.mT @ centred
-    return covariance.diagonal(dim1=1, dim2=2).sum(1).square() / covariance.square().sum((1, 2)).clamp(min=1e-24)
 
 
 def _nll(log_p, y):
@@ -274,15 +225,6 @@ def held_out(y, classes, share=0.8, seed=0):
     order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
     index = torch.nonzero(torch.isin(y, torch.tensor(list(classes))))[:, 0]
     return index, torch.isin(index, order[: round(share * len(y))])
-
-
-def class_shift(h, y):
-    """How far each class's mean lies from the mean of all, in deviations, ``[R, C]`` (the notes' first measure).
-
-    The norm of (mean of the class - mean of all) / (deviation of all + 1e-9), for features h ``[R, N, D]``.
-    """
-    mean, deviation = h.mean(1), h.std(1, unbiased=False) + 1e-9
-    return torch.stack([((h[:, y == c].mean(1) - mean) / deviation).norm(dim=1) for c in torch.unique(y)], 1)
 
 
 def cka(a, b):

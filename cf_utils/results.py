@@ -60,8 +60,8 @@ def judge(mean, half, theirs, above=None, below=None, within=None):
     """The verdict on a claim from our mean and the half-width of its 95 % interval; the rule is that of ``claim``."""
     direction = (above is None or mean - half > above) and (below is None or mean + half < below)
     size = within is None or max(abs(mean - float(theirs)), half) <= within
-    directed = above is not None or below is not None
-    return "reproduced" if direction and size else "changed" if direction and directed else "not reproduced"
+    changed = direction and (above, below) != (None, None)
+    return "reproduced" if direction and size else "changed" if changed else "not reproduced"
 
 
 def claim(id, source, statement, theirs, ours, above=None, below=None, within=None):

@@ -58,10 +58,9 @@ class Stream:
         return replace(self, tasks=tuple(tasks), images=images)
 
     def allowed(self, t, outputs, device="cpu"):
-        """Which of a network's ``outputs`` count at task ``t`` (from 0).
+        """Which of a network's ``outputs`` count at task ``t`` (from 0), as ``[outputs]`` bool; None for all of them.
 
-        Returns ``[labels, outputs]`` bool, a row for each label (task scenario), ``[outputs]`` bool, or None where
-        all count.
+        In the task scenario ``[labels, outputs]`` bool, a row for each label.
         """
         if self.scenario == "task":
             table = torch.zeros(outputs, outputs, dtype=torch.bool, device=device)

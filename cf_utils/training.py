@@ -351,10 +351,9 @@ def at(moment, call):
 
 
 def predict(model, images, x, hidden=False, chunk=2000):
-    """Logits ``[R, N, outputs]`` of a Replicas in evaluation mode for images ``[N, C, H, W]`` uint8 that all share.
+    """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x`` ``[N, C, H, W]`` uint8; on its device.
 
-    With ``hidden=True`` also a dict of what every ReLU puts out, layer name -> ``[R, N, ...]``.
-    The model may live on another device than the images; results are where the images are.
+    With ``hidden`` also a dict of what layers put out, name -> ``[R, N, ...]``: True for every ReLU, or their names.
     """
     weight = next(model.parameters())
     with evaluating(model):
@@ -414,8 +413,7 @@ def _make_optimizer(loop):
 
 def pick_device(name="auto"):
     """The torch.device of that name, "auto": CUDA where there is one; ValueError for one that is not there."""
-    if str(name) == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+    name = ("cuda" if torch.cuda.is_available() else "cpu") if str(name) == "auto" else name
     try:
         return torch.empty(0, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError):

@@ -1,14 +1,19 @@
+import copy
 import inspect
+from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
 import torch
 from conftest import assert_equal_alone, assert_same, double, small, state, train
+from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import streams
-from cf_utils.methods import METHODS, OGD, ActivationL1, Batch, Finetune, LwF, Method, Replay, ogd
+from cf_utils.methods import APR, METHODS, OGD, SPL, ActivationL1, Batch, Finetune, LwF, Method, Replay, ogd, preserve
 from cf_utils.methods.base import check_count, check_strength
+from cf_utils.models import Replicas
+from cf_utils.randomness import generator
 from cf_utils.training import Loop, TrainConfig, at, predict
 
 CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam")
@@ -240,6 +245,125 @@ def test_lwf_names_wrong_arguments():
             LwF(1.0, **arguments)
 
 
+# --- activation- and saliency-preserving losses ---
+
+
+class At(Method):
+    """Calls ``look(loop)`` at the second step of the third task, before its update."""
+
+    def __init__(self, look):
+        self.look, self.found = look, []
+
+    def __deepcopy__(self, memo):
+        return self
+
+    def before_task(self, loop):
+        self.start = copy.deepcopy(loop.model)
+
+    def penalty(self, loop, batch, logits):
+        if loop.t == 2 and loop.step == 1:
+            self.found.append(self.look(loop, self.start))
+
+
+def convolution():
+    layers = {"conv1": nn.Conv2d(1, 4, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(4, 5, 3), "act2": nn.ReLU()}
+    return nn.Sequential(OrderedDict(layers | {"flatten": nn.Flatten(), "fc3": nn.Linear(80, 6)})).double()
+
+
+def test_apr_by_hand(stream):
+    """At the second step: mean over the samples of the squared distances to the activations before the task."""
+
+    def look(loop, start):
+        x, _, weight = (value[1] for value in loop.methods[0].samples)
+        total = 0
+        for end, times in ((1, 1), (4, 2)):  # conv1 once, the output of act2 twice
+            now, then = (m.replica(1)[:end](x) for m in (loop.model, start))
+            total = total + times * (now - then).square().flatten(1).mean(1)
+        return loop.methods[0].penalty(loop, None, None)[1], 3 * (weight * total).sum() / weight.sum()
+
+    spy = At(look)
+    places = ["conv1", "act2", "act2"]
+    train(convolution, [APR(3.0, 12, per_task=True, per_class=2, places=places), spy], stream, CONFIG)
+    ((value, expected),) = spy.found
+    assert value > 0
+    torch.testing.assert_close(value, expected)
+
+
+def test_apr_keeps_stored_samples_of_earlier_classes_that_were_right_and_no_others(stream):
+    def look(loop, start):
+        method = loop.methods[0]
+        memory, labels = (torch.cat(part, 1) for part in zip(*method.stored, strict=True))
+        stored, logits = loop.scaled(memory), start.eval()(method.samples[0])
+        right = start(stored).argmax(2) == labels
+        return method.samples, logits, stored, right, labels, method.places, method.penalty(loop, None, None)
+
+    spy = At(look)
+    run = train(small("batch"), [APR(1.0, 26, per_task=True, per_class=3), spy], stream, CONFIG)
+    (((x, y, weight), logits, stored, right, labels, places, penalty),) = spy.found
+    assert places == ["act1", "act2", "fc3"] and penalty.shape == (3,)
+    assert y.shape == weight.shape == (3, 12) and set(labels.flatten().tolist()) == {0, 1, 2, 3}
+    assert (logits.argmax(2) == y)[weight == 1].all()
+    for r in range(3):
+        for c in range(4):
+            expected = min(3, int((right[r] & (labels[r] == c)).sum()))
+            assert int(weight[r, y[r] == c].sum()) == expected
+        assert {sample.numpy().tobytes() for sample in x[r]} <= {sample.numpy().tobytes() for sample in stored[r]}
+    assert 0 < weight.sum() < weight.numel(), "some, but not all, were right"
+    assert run.accuracy.isfinite().all()
+
+
+def test_grad_cam_is_that_of_the_package():
+    from cf_utils._torchvision import import_torchvision
+
+    import_torchvision()
+    from pytorch_grad_cam import GradCAM
+    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
+
+    model = Replicas(lambda: convolution().float(), [0, 1])
+    generator = torch.Generator().manual_seed(0)
+    x, y = torch.randn(2, 5, 1, 4 + 2, 6, generator=generator), torch.tensor([[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]])
+    found = preserve.grad_cam(model, x, y, "conv1")
+    assert found.shape == (2, 5, 6, 6) and model.training
+    for r in range(2):
+        network = model.replica(r)
+        with GradCAM(network, [network.conv1]) as package:
+            expected = package(x[r], [ClassifierOutputTarget(c) for c in y[r].tolist()])
+        torch.testing.assert_close(found[r], torch.from_numpy(expected), rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize(("place", "end"), [("conv1", 1), ("conv2", 3)])
+def test_spl_by_hand(stream, place, end):
+    """Noise where the map was not above the threshold: everywhere, nowhere, and where it says, enlarged if need be."""
+
+    def look(loop, start):
+        method = loop.methods[0]
+        x, y, weight = method.samples
+        mask = (preserve.grad_cam(start, x, y, place)[2] > method.saliency_threshold).double()
+        assert mask.shape[1:] == {"conv1": (6, 6), "conv2": (4, 4)}[place]
+        mask = F.interpolate(mask.unsqueeze(1), (6, 6), mode="bilinear")
+        noise = torch.randn(x.shape[1:], generator=generator(loop.seeds[2], "noise 0 1", 2)).double()
+        layer = loop.model.replica(2)[:end]
+        noisy = x[2] + 0.7 * noise * (1 - mask)
+        distance = (layer(x[2]) - layer(noisy)).square().flatten(1).mean(1)
+        count = weight[2].sum()
+        return method.penalty(loop, None, None)[2], 5 * 3 / count * (weight[2] * distance).sum() / count
+
+    for threshold in (-1.0, 0.3, 1.0):
+        spy = At(look)
+        method = SPL(5.0, 12, place, noise_std=0.7, saliency_threshold=threshold, per_class=2)
+        train(convolution, [method, spy], stream, CONFIG)
+        ((value, expected),) = spy.found
+        assert value > 0 or threshold == -1
+        torch.testing.assert_close(value, expected)
+
+
+def test_preserving_losses_name_wrong_arguments(stream):
+    with pytest.raises(ValueError, match="per_class=0 is not possible"):
+        APR(1.0, 10, per_class=0)
+    with pytest.raises(ValueError, match=r"no layer 'conv9'; there are flatten, fc1, act1, fc2, act2, fc3"):
+        train(small(), APR(1.0, 10, places=["conv9"]), stream, CONFIG)
+
+
 # --- arguments ---
 
 
@@ -322,6 +446,13 @@ def test_memory_is_shared_evenly_by_the_tasks_seen(stream, memory, sizes):
     watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
     train(small(), Replay(memory), stream, CONFIG, callbacks=[watch])
     assert found == sizes
+
+
+def test_memory_of_each_task_stays_as_it_was(stream):
+    found = []
+    watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
+    train(small(), Replay(10, per_task=True), stream, CONFIG, callbacks=[watch])
+    assert found == [[10], [10, 10], [10, 10, 10]]
 
 
 def pictures(x):

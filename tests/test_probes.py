@@ -11,18 +11,6 @@ from cf_utils.models import Replicas
 CONFIG = training.TrainConfig(epochs=2, batch_size=8)
 
 
-def test_effective_dimension_of_a_line_and_of_a_ball():
-    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
-    line = corners * torch.tensor([1.0, 0.0])
-    assert probes.effective_dimension(torch.stack([corners, line])).tolist() == [2.0, 1.0]
-
-
-def test_elongation_is_the_mean_ratio_of_deviations():
-    cross = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    points, labels = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]]), np.repeat([0, 1, 2], 4)
-    assert probes.elongation(points, labels) == pytest.approx((3 + 3 + 1) / 3)
-
-
 def test_best_temperature_undoes_a_factor_on_calibrated_logits():
     p = torch.tensor([0.8, 0.2])
     logits = (10 * p.log()).expand(1, 10, 2)
@@ -53,14 +41,6 @@ def test_activity_counts_zeros_and_dead_units(images):
     assert found["feature"].item() == pytest.approx(2.0)
 
 
-def test_bias_statistics_leave_norms_out():
-    model = Replicas(small("batch"), [0])
-    with torch.no_grad():
-        for name, weight in model.weights.items():
-            weight.fill_(1.0 if name.startswith("fc") else 100.0)
-    assert {k: v.item() for k, v in probes.bias_statistics(model).items()} == {"mean": 1.0, "median": 1.0, "std": 0.0}
-
-
 def test_callbacks_measure_what_they_say(stream):
     updates, moved, totals, curves, norms = [], [], {}, [], []
 
@@ -82,12 +62,6 @@ def test_forgetting_is_timed_by_hand():
     right = [(0, [1.0, 1.0, 1.0]), (1, [0.6, 0.9, 0.9]), (2, [0.4, 0.8, 0.9]), (3, [0.0, 0.5, 0.9])]
     records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
     assert probes.steps_to_half(records, 1).tolist() == [2, 3, 4], "4: never within the three steps"
-    assert probes.largest_fall(records) == pytest.approx([0.4, 0.3, 0.1])
-
-
-def test_window_ratio_by_hand():
-    values = np.array([[1.0] * 10 + [3.0] * 10])
-    assert probes.window_ratio(values, [13]).tolist() == [3.0]  # steps 11 to 15 against 6 to 10
 
 
 def test_task_aware_accuracy_is_of_old_tasks_alone(stream):
@@ -119,9 +93,7 @@ def replace_val(task):
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_probes_of_a_model_on_cuda_leave_results_on_the_cpu(stream, images):
     looks, totals, curves = [], {}, []
-    look = training.at(
-        "after_task", lambda loop: looks.append(probes.standing(loop) | probes.bias_statistics(loop.model))
-    )
+    look = training.at("after_task", lambda loop: looks.append(probes.standing(loop)))
     callbacks = [look, probes.accumulated_gradients(totals), probes.forgetting_curves(curves, 3)]
     run = training.run_stream(small(), methods.Finetune(), stream, CONFIG, [0, 1], "auto", callbacks)
     logits, hidden = training.predict(run.model, images, images.x_test, hidden=True)
@@ -174,13 +146,6 @@ def test_held_out_digits_are_split_once_for_all():
     everything, all_fitted = probes.held_out(y, range(10))
     assert all_fitted.sum() == 800
     assert set(index[fitted].tolist()) <= set(everything[all_fitted].tolist())
-
-
-def test_class_shift_by_hand():
-    h = torch.tensor([[[0.0], [2.0], [4.0], [6.0]]])
-    deviation = 5**0.5
-    found = probes.class_shift(h, torch.tensor([0, 0, 1, 1]))
-    assert found[0].tolist() == pytest.approx([2 / deviation, 2 / deviation])
 
 
 def test_cka_is_one_up_to_rotation_and_scale_and_zero_for_unrelated_features():

@@ -23,8 +23,7 @@ class Batch:
 class Method:
     """Base of all methods. A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
 
-    ``loop`` is the training loop's state (``training.Loop``): ``loop.model``, ``loop.task``, ``loop.t``,
-    ``loop.epoch``, ``loop.step``, ``loop.optimizer``, ``loop.stream``, ``loop.config``, ``loop.device``.
+    ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``, ``loop.t`` and so on.
 
     name      key in METHODS; None leaves a class out.
     extends   name of the method that this one equals bitwise at strength 0.

@@ -11,8 +11,7 @@ class LwF(Method):
     as it was before the task, in evaluation mode. Over the outputs of earlier tasks: each task's for itself in the
     task scenario, all of them together in the class scenario; in the domain scenario over all outputs.
     squared: False leaves out T^2, as the paper does.  warmup: epochs of each later task in which the new classes' rows
-    of the last layer alone learn (in the domain scenario: all of it); no statistics move, and nothing else gets a
-    gradient, so that a fresh optimizer's moments stay zero there.
+    of the last layer alone learn (in the domain scenario: all of it); nothing else gets a gradient, or moves.
     """
 
     name = "lwf"

@@ -7,7 +7,7 @@ from cf_utils.randomness import generator
 class Replay(Method):
     """Experience replay: joins stored samples of earlier tasks to every batch (Chaudhry et al. 2019, 1902.10486).
 
-    memory: samples stored in all, shared evenly by the tasks seen, chosen at random for each replica.
+    memory: samples stored in all, shared evenly by the tasks seen, or with ``per_task`` of each; chosen at random.
     batch: stored samples joined to each batch, drawn with replacement; None: as many as the batch has.
     The loss is the mean over new and old samples together.
     """
@@ -16,8 +16,8 @@ class Replay(Method):
     dial = "memory"
     example = {"memory": 500}
 
-    def __init__(self, memory, batch=None):
-        self.memory = check_count("memory", memory)
+    def __init__(self, memory, batch=None, per_task=False):
+        self.memory, self.per_task = check_count("memory", memory), per_task
         self.batch = batch if batch is None else check_count("batch", batch, least=1)
         self.stored = []  # of each task: x [R, M, C, H, W] uint8 and y [R, M], in random order
         self.x = self.y = None
@@ -43,7 +43,7 @@ class Replay(Method):
         return batch
 
     def after_task(self, loop):
-        quota = self.memory // (loop.t + 1)
+        quota = self.memory // (1 if self.per_task else loop.t + 1)
         x, y = loop.task.x_train, loop.task.y_train
         orders = [torch.randperm(len(y), generator=generator(seed, "memory", loop.t)) for seed in loop.seeds]
         keep = torch.stack(orders)[:, :quota].to(loop.device)

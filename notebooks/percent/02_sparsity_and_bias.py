@@ -66,18 +66,16 @@ config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optim
 caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
 names = [task.name for task in stream.tasks]
 by_class = torch.cat([torch.nonzero(images.y_test == c)[:10, 0] for c in range(10)])  # ten test digits of each class
-digits = {10 * c + 4.5: c for c in range(10)}  # where they stand in the heatmaps
 looks, runs, gradients = {}, {}, {}
 
 
 def look(loop):
     _, hidden = training.predict(loop.model, images, images.x_test[by_class], hidden=True)
-    own = {
-        "shown": torch.cat([h[0] for h in hidden.values()], 1).numpy(),
-        "weights": {name: weight.detach().cpu().clone() for name, weight in loop.model.weights.items()},
-    }
-    activity = probes.activity(loop.model, images, images.x_test)
-    return probes.standing(loop) | activity | probes.bias_statistics(loop.model) | own
+    weights = {name: weight.detach().cpu().clone() for name, weight in loop.model.weights.items()}
+    biases = torch.cat([w for name, w in weights.items() if name.startswith("fc") and name.endswith("bias")], 1)
+    own = {"shown": torch.cat([h[0] for h in hidden.values()], 1).numpy(), "weights": weights, "std": biases.std(1)}
+    own |= {"mean": biases.mean(1), "median": biases.double().quantile(0.5, dim=1)}
+    return probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | own
 
 
 def train(name, build=models.mlp, method=None, stream=stream, config=config, extra=()):
@@ -117,10 +115,33 @@ groups = {label: {k: looks[name][0][key] for k, name in forced.items()} for labe
 fig, axes, table = plots.dot_columns(groups, "joint training on all ten digits")
 results.save_figure(fig, folder, "joint", table, f"{caption}; 95 % intervals.")
 
+
+# %%
+def matrix_grid(grid, titles, ylabel, xlabel, colorbar, units=False):
+    """A row of heatmaps for each network, one scale a row up to its 99.5 % quantile; ``units``: of digits by units."""
+    size = (1.2 + 2.2 * len(titles), 0.7 + 1.55 * len(grid))
+    fig, axes = plt.subplots(len(grid), len(titles), figsize=size, sharex=True, sharey=True, squeeze=False)
+    rows = []
+    for row, (network, matrices) in zip(axes, grid.items(), strict=True):
+        top = float(np.quantile(np.stack(matrices), 0.995))
+        for ax, matrix, title in zip(row, matrices, titles, strict=True):
+            image = plots.heatmap(ax, matrix, title if ax in axes[0] else "", vmin=0, vmax=top)
+            rows.append({"network": network, "panel": title, "mean": matrix.mean(), "max": matrix.max()})
+            if units:
+                ax.axvline(119.5, color="white", lw=1)  # between the layers
+        row[0].set_ylabel(f"{network}\n{ylabel}")
+        fig.colorbar(image, ax=list(row), label=colorbar, extend="max", fraction=0.02, pad=0.01)
+    axes[0, 0].yaxis.set_major_locator(plt.MaxNLocator(4, integer=True))
+    if units:
+        axes[0, 0].set_yticks([10 * c + 4.5 for c in range(10)], range(10), fontsize="x-small")
+    fig.supxlabel(xlabel, fontsize="medium")
+    return fig, pd.DataFrame(rows)
+
+
 # %%
 ends = {f"λ = {s:g}": [looks[f"joint, λ = {s:g}"][0]["shown"]] for s in (strengths[0], strengths[-2])}
 units = "hidden units: layer 1 (120) | layer 2 (84)"
-fig, table = plots.matrix_grid(ends, ["joint training"], "digit", units, "activation", 120, digits)
+fig, table = matrix_grid(ends, ["joint training"], "digit", units, "activation", units=True)
 fig.set_size_inches(10, 4.4)
 results.save_figure(fig, folder, "joint_features", table, f"{caption}. Seed 0, ten test digits of each class (rows).")
 
@@ -174,7 +195,7 @@ results.save_figure(fig, folder, "sparsity", table, note)
 
 # %%
 grid = {name: [after["shown"] for after in looks[name]] for name in kinds}
-fig, table = plots.matrix_grid(grid, [f"after {name}" for name in names], "digit", units, "activation", 120, digits)
+fig, table = matrix_grid(grid, [f"after {name}" for name in names], "digit", units, "activation", units=True)
 note = f"{caption}. Seed 0, ten test digits of each class (rows); a colour scale for each row."
 results.save_figure(fig, folder, "features", table, note)
 
@@ -185,7 +206,7 @@ note = f"{caption}. Seed 0; a colour scale for each row, up to its 99.5 % quanti
 for layer, (to, source) in layers.items():
     grid = {name: [gradients[name][t][layer][0].numpy() for t in range(5)] for name in kinds}
     titles = [f"during {name}" for name in names]
-    fig, table = plots.matrix_grid(grid, titles, to, source, "Σ |gradient|")
+    fig, table = matrix_grid(grid, titles, to, source, "Σ |gradient|")
     results.save_figure(fig, folder, f"gradients_{layer[:3]}", table, note)
 
 
@@ -217,11 +238,16 @@ pd.DataFrame({k: {n: results.plus_minus(v, ".3g") for n, v in g.items()} for k, 
 # %%
 stages = dict(zip(["joint", *(f"after {name}" for name in names)], looks["joint, λ = 0"] + looks["plain"], strict=True))
 fig, axes = plt.subplots(2, 6, figsize=(13, 4.6), sharex="row", sharey="row")
-tables = []
+tables, edges = [], np.linspace(-0.25, 0.25, 51)
 for row, (kind, plural) in zip(axes, (("bias", "biases"), ("weight", "weights")), strict=True):
-    parts = {stage: [w.flatten() for n, w in a["weights"].items() if kind in n] for stage, a in stages.items()}
-    groups = {stage: torch.cat(part).numpy() for stage, part in parts.items()}
-    tables.append(plots.histogram_row(row, groups, np.linspace(-0.25, 0.25, 51), kind, f"share of {plural} (%)"))
+    for ax, (stage, after) in zip(row, stages.items(), strict=True):
+        values = torch.cat([w.flatten() for n, w in after["weights"].items() if kind in n]).numpy()
+        share = 100 * np.histogram(values, edges)[0] / len(values)
+        ax.stairs(share, edges, fill=True, color=plots.COLORS[0])
+        ax.axvline(np.median(values), color=plots.COLORS[3], lw=1.5)
+        ax.set(title=stage, xlabel=kind)
+        tables.append(pd.DataFrame({"what": kind, "group": stage, "from": edges[:-1], "percent": share}))
+    row[0].set_ylabel(f"share of {plural} (%)")
 note = f"{caption}. Plain network, biases and weights of all layers and seeds; red line: median."
 results.save_figure(fig, folder, "histograms", pd.concat(tables), note)
 

@@ -1,0 +1,106 @@
+import torch
+from torch.nn import functional as F
+
+from cf_utils.methods.base import check_count, check_strength, take
+from cf_utils.methods.replay import Replay
+from cf_utils.models import evaluating
+from cf_utils.randomness import generator
+from cf_utils.streams import mask_logits
+
+
+class APR(Replay):
+    """Activation-preserving loss on replay (after the write-up "Activation Preserving Loss").
+
+    loss + strength * sum over ``places`` of MSE(activation, activation as the task began), on ``per_class`` samples of
+    each earlier class, chosen then among those stored that the network got right; in evaluation mode.
+    places: names of layers, one may stand twice; None: every ReLU and the output layer. The rest: as of ``Replay``.
+    """
+
+    name = "apr"
+    extends = "replay"
+    dial = "strength"
+    example = {"strength": 1.0, "memory": 500}
+
+    def __init__(self, strength, memory, batch=None, per_task=False, per_class=5, places=None):
+        super().__init__(memory, batch, per_task)
+        self.strength, self.places = check_strength("strength", strength), places
+        self.per_class, self.samples = check_count("per_class", per_class, least=1), None
+
+    def before_task(self, loop):
+        """Choose the samples: x ``[R, K, ...]`` scaled; y, weight ``[R, K]``, weight 0 where too few were right."""
+        if not self.stored:
+            return
+        self.places = self.places or [*loop.model.relus, [*loop.model.weights][-1].rpartition(".")[0]]
+        x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+        with evaluating(loop.model) as model:
+            logits = torch.cat([model(loop.scaled(part)) for part in x.split(500, 1)], 1)
+        right = mask_logits(logits, y, loop.allowed).argmax(2) == y
+        found = [((y == c) & right).int().sort(dim=1, descending=True, stable=True) for c in y.unique()]
+        weight, index = (torch.cat([f[i][:, : self.per_class] for f in found], 1) for i in (0, 1))
+        index = index + y.shape[1] * torch.arange(len(y), device=y.device).unsqueeze(1)
+        self.samples = loop.scaled(take(x.flatten(0, 1), index)), take(y.flatten(), index), weight
+        self.then = {name: h.detach() for name, h in look(loop.model, self.samples[0], self.places)[1].items()}
+
+    def penalty(self, loop, batch, logits):
+        if self.samples is not None:
+            _, now = look(loop.model, self.samples[0], self.places)
+            return self.mean(sum((now[name] - self.then[name]).square().flatten(2).mean(2) for name in self.places))
+
+    def mean(self, distance):
+        """strength * mean of what is given for each sample ``[R, K]``, over those that count: ``[R]``."""
+        return self.strength.to(distance) * (self.samples[2] * distance).sum(1) / self.samples[2].sum(1).clamp(min=1)
+
+
+class SPL(APR):
+    """Saliency-preserving loss on replay (same source): activations shall not hang on what is not salient.
+
+    loss + strength * 3 / n * MSE(h(x), h(x + noise_std * noise * (1 - mask))), both of the network as it is, h the
+    activation of layer ``place``, on n samples chosen as in ``APR``, x standardised, noise new at each step. mask:
+    where the sample's Grad-CAM map at ``place``, in [0, 1], was above ``saliency_threshold`` as the task began.
+    """
+
+    name = "spl"
+    example = {"strength": 1.0, "memory": 500, "place": "fc1"}
+
+    def __init__(self, strength, memory, place, noise_std=0.1, saliency_threshold=0.5, per_class=6, **replay):
+        super().__init__(strength, memory, per_class=per_class, places=[place], **replay)
+        self.place, self.noise_std, self.saliency_threshold = place, noise_std, saliency_threshold
+
+    def before_task(self, loop):
+        super().before_task(loop)
+        if self.samples is not None:
+            x, y, _ = self.samples
+            mask = (grad_cam(loop.model, x, y, self.place) > self.saliency_threshold).to(x)
+            self.free = 1 - F.interpolate(mask, x.shape[-2:], mode="bilinear").unsqueeze(2)
+
+    def penalty(self, loop, batch, logits):
+        if self.samples is not None:
+            x, _, weight = self.samples
+            sources = [generator(seed, f"noise {loop.epoch} {loop.step}", loop.t) for seed in loop.seeds]
+            noise = torch.stack([torch.randn(x.shape[1:], generator=source) for source in sources]).to(x)
+            pair = x, x + self.noise_std * noise * self.free
+            clean, noisy = (look(loop.model, z, self.places)[1][self.place] for z in pair)
+            return self.mean((clean - noisy).square().flatten(2).mean(2)) * 3 / weight.sum(1).clamp(min=1)
+
+
+def look(model, x, places):
+    """Logits and what layers put out for scaled ``x`` ``[R, B, ...]``, in evaluation mode, with gradients."""
+    with evaluating(model), torch.enable_grad():
+        return model(x, places)
+
+
+def grad_cam(model, x, y, layer):
+    """Grad-CAM maps ``[R, B, h, w]`` in [0, 1] of a layer for labels ``y`` ``[R, B]`` (Selvaraju et al., 1610.02391).
+
+    relu(sum over channels of activation * mean gradient), from least 0 to largest 1; of a layer without pixels a zero.
+    """
+    maps = []
+    for r, network in enumerate(model.replica(r).eval() for r in range(len(model))):
+        kept = []
+        network.get_submodule(layer).register_forward_hook(lambda *parts, kept=kept: kept.append(parts[2]))
+        (slope,) = torch.autograd.grad(network(x[r]).gather(1, y[r].unsqueeze(1)).sum(), kept)
+        slope = slope.reshape(*slope.shape[:2], -1).mean(2)
+        maps.append(torch.einsum("bc,bc...->b...", slope, kept[0].detach()).relu())
+    maps = torch.stack(maps).reshape(*y.shape, *(kept[0].shape[2:] or (1, 1)))
+    maps = maps - maps.amin((2, 3), keepdim=True)
+    return maps / (maps.amax((2, 3), keepdim=True) + 1e-7)

@@ -1,0 +1,141 @@
+"""Measures that one notebook alone uses stand in it; here they are taken from its cells and tried on known answers."""
+
+import ast
+
+import numpy as np
+import pytest
+import torch
+from conftest import small, state, train
+from torch.nn import functional as F
+
+from cf_utils import methods, probes, run, training
+from cf_utils.methods import preserve
+from cf_utils.models import Replicas
+
+
+def function(number, name, **given):
+    """The function (or class) of that name as a notebook defines it; ``given``: what it takes from the cells before."""
+    (path,) = run.find([number])
+    tree = ast.parse((path.parent / "percent" / f"{path.stem}.py").read_text(encoding="utf-8"))
+    (found,) = [n for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef) and n.name == name]
+    space = {"np": np, "torch": torch, "probes": probes, "methods": methods, "training": training} | given
+    exec(compile(ast.Module([found], []), path.name, "exec"), space)
+    return space[name]
+
+
+def test_effective_dimension_of_a_line_and_of_a_ball():
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    line = corners * torch.tensor([1.0, 0.0])
+    assert function("01", "effective_dimension")(torch.stack([corners, line])).tolist() == [2.0, 1.0]
+
+
+def test_elongation_is_the_mean_ratio_of_deviations():
+    cross = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    points, labels = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]]), np.repeat([0, 1, 2], 4)
+    assert function("01", "elongation", labels=labels)(points) == pytest.approx((3 + 3 + 1) / 3)
+
+
+def test_largest_fall_by_hand():
+    right = [(0, [1.0, 1.0, 1.0]), (1, [0.6, 0.9, 0.9]), (2, [0.4, 0.8, 0.9]), (3, [0.0, 0.5, 0.9])]
+    records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
+    assert function("01", "largest_fall")(records, 1) == pytest.approx([0.4, 0.3, 0.1])
+    assert function("01", "largest_fall")(records, 1, within=2) == pytest.approx([0.4, 0.1, 0.1])
+
+
+def test_window_ratio_by_hand():
+    values = np.array([[1.0] * 10 + [3.0] * 10])
+    assert function("01", "window_ratio")(values, [13]).tolist() == [3.0]  # steps 11 to 15 against 6 to 10
+
+
+def test_bias_statistics_leave_norms_out(images):
+    class Training:
+        @staticmethod
+        def predict(model, images, x, hidden):
+            return None, {"act1": torch.zeros(1, len(x), 2)}
+
+    class Probes:
+        standing = staticmethod(lambda loop: {})
+        activity = staticmethod(lambda model, images, x: {})
+
+    class Loop:
+        model = Replicas(small("batch"), [0])
+
+    with torch.no_grad():
+        for name, weight in Loop.model.weights.items():
+            weight.fill_(1.0 if name.startswith("fc") else 100.0)
+    look = function("02", "look", training=Training, probes=Probes, images=images, by_class=torch.arange(3))
+    found = look(Loop)
+    assert {k: found[k].item() for k in ("mean", "median", "std")} == {"mean": 1.0, "median": 1.0, "std": 0.0}
+
+
+def test_class_shift_by_hand():
+    h = torch.tensor([[[0.0], [2.0], [4.0], [6.0]]])
+    found = function("03a", "class_shift")(h, torch.tensor([0, 0, 1, 1]))
+    assert found[0].tolist() == pytest.approx([2 / 5**0.5, 2 / 5**0.5])
+
+
+def test_labels_are_the_cross_entropy_of_the_kept_samples(stream):
+    method, found = function("09", "Labels", preserve=preserve, F=F)(2.0, 12, per_task=True, per_class=2), []
+
+    def look(loop):
+        if loop.t == 2 and loop.step == 2:
+            x, y, weight = (value[0] for value in loop.methods[0].samples)
+            losses = F.cross_entropy(loop.model.replica(0).eval()(x), y, reduction="none")
+            value = loop.methods[0].penalty(loop, None, None)[0]
+            found.append((value, 2.0 * (weight * losses).sum() / weight.sum()))
+
+    config = training.TrainConfig(epochs=4, batch_size=8, lr=0.01)
+    train(small(), method, stream, config, callbacks=[training.at("step", look)])
+    ((value, expected),) = found
+    torch.testing.assert_close(value, expected)
+
+
+@pytest.mark.parametrize("norms", [False, True])
+def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(stream, norms):
+    seen = {}
+
+    def note(loop):
+        moments = loop.optimizer.state[loop.model.get_parameter("fc1/weight")]["momentum_buffer"].clone()
+        seen[loop.t, loop.epoch, loop.moment] = state(loop.model) | {"momentum of fc1.weight": moments}
+
+    config = training.TrainConfig(epochs=2, batch_size=8, lr=0.05, optimizer="sgd", momentum=0.9, weight_decay=0.1)
+    method = function("10", "LongShort")(12, share=0.5, norms=norms)
+    watch = [training.at(moment, note) for moment in ("before_epoch", "after_epoch")]
+    train(small("batch"), method, stream, config, callbacks=watch)
+    for t, epoch in ((1, 0), (1, 1), (2, 0), (2, 1)):
+        start, end = seen[t, epoch, "before_epoch"], seen[t, epoch, "after_epoch"]
+        for name in ("fc1.weight", "momentum of fc1.weight", "fc2.bias"):
+            half = start[name].shape[1] // 2
+            assert torch.equal(start[name][:, :half], end[name][:, :half])
+            assert (start[name][:, half:] != end[name][:, half:]).any()
+        for name in ("norm1.weight", "norm2.running_mean"):
+            assert torch.equal(start[name], end[name]) == norms
+        assert (start["fc3.weight"] != end["fc3.weight"]).flatten(1).any(1).all(), "the head learns"
+        if epoch:
+            before = seen[t, 0, "after_epoch"]
+            assert (before["fc1.weight"][:, :5] != start["fc1.weight"][:, :5]).any(), "rehearsal moves what is held"
+    first = seen[0, 0, "before_epoch"], seen[0, 1, "after_epoch"]
+    assert (first[0]["fc1.weight"][:, :5] != first[1]["fc1.weight"][:, :5]).any(), "the first task trains everything"
+
+
+def test_what_a_pass_did_is_measured_around_it(stream, images):
+    records = []
+    callback = function("10", "watch", images=images)(records, "fc2")
+    config = training.TrainConfig(epochs=3, batch_size=8, lr=0.0, optimizer="sgd", weight_decay=0.0)
+    train(small(), methods.Finetune(), stream, config, callbacks=[callback])
+    assert len(records) == 6, "passes over later tasks alone"
+    assert all(value.shape == (3,) and not value.any() for record in records for value in record.values())
+    records.clear()
+    right = []
+
+    def note(loop):
+        if loop.t == 1:
+            first = stream.tasks[0]
+            right.append(training.accuracy_on(loop.model, images, first.x_test, first.y_test))
+
+    calls = [callback, *(training.at(moment, note) for moment in ("before_epoch", "after_epoch"))]
+    config = training.TrainConfig(epochs=6, batch_size=8, lr=0.01)
+    train(small(), methods.Finetune(), stream, config, callbacks=calls)
+    falls = torch.stack(right[::2]) - torch.stack(right[1::2])
+    assert falls.any() and torch.equal(torch.stack([record["fall"] for record in records[:6]]), falls)
+    assert all((record["long-term"] > 0).all() and (record["short-term"] > 0).all() for record in records)
