@@ -83,15 +83,14 @@ def check_07b(n):
 
 def check_09(n):
     assert n["learned/finetuning"] > 0.5 > n["accuracy/finetuning"]
-    assert n["accuracy/replay"] > n["accuracy/finetuning"]
-    assert n["accuracy/APR"] != n["accuracy/replay"] != n["accuracy/SPL"] != n["accuracy/SPL without the map"]
+    assert all(n[f"accuracy/{arm}"] > n["accuracy/replay"] + 0.2 for arm in ("APR", "labels", "more replay"))
     assert n["task 1 after task 1/replay"] == n["task 1 after task 1/APR"], "nothing to preserve in the first task"
 
 
 def check_10(n):
-    assert n["learned/MLP, rehearsal"] > 0.5
+    assert n["learned/MLP, rehearsal"] > 0.4
     assert n["learned/MLP, all filters held"] < n["learned/MLP, rehearsal"]
-    assert 0 < n["long-term/MLP, all filters held"] < n["long-term/MLP, rehearsal"]
+    assert n["long-term/MLP, all filters held"] == 0 < n["long-term/MLP, long/short"] < n["long-term/MLP, rehearsal"]
     assert n["accuracy/MLP, 0, every epoch"] == n["accuracy/MLP, rehearsal"], "share 0 is rehearsal"
     assert n["accuracy/MLP, 0.5, every epoch"] == n["accuracy/MLP, long/short"]
 
