@@ -1,6 +1,6 @@
 """Import torchvision beside a CPU-only torch, where that of PyPI, built against CUDA, fails.
 
-Its compiled operators ``nms`` and ``qnms`` are missed. Nothing here uses them, so their schemas alone are enough.
+Its compiled operators ``nms`` and ``qnms`` are missing. Nothing here uses them, so their schemas alone are enough.
 """
 
 import torch
