@@ -23,7 +23,7 @@ def find(numbers):
     """Paths of the notebooks with these numbers (["01", "2", "03a"]; "03" is 03a and 03b); of all if there are none."""
     known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
     wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
-    chosen = [[key for key in known if key.startswith(number)] for number in wanted]
+    chosen = [[number] if number in known else [key for key in known if key.startswith(number)] for number in wanted]
     if not all(chosen):
         raise UsageError(f"no notebook {numbers[chosen.index([])]!r}; there are {', '.join(known)}")
     return [known[key] for key in dict.fromkeys(key for keys in chosen for key in keys)] or list(known.values())

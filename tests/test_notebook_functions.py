@@ -1,11 +1,15 @@
 """Measures that one notebook alone uses stand in it; here they are taken from its cells and tried on known answers."""
 
 import ast
+from itertools import product
 
 import numpy as np
 import pytest
 import torch
 from conftest import small, state, train
+from scipy import stats
+from skimage import draw
+from skimage.metrics import structural_similarity
 from torch.nn import functional as F
 
 from cf_utils import methods, probes, run, training
@@ -139,3 +143,54 @@ def test_what_a_pass_did_is_measured_around_it(stream, images):
     falls = torch.stack(right[::2]) - torch.stack(right[1::2])
     assert falls.any() and torch.equal(torch.stack([record["fall"] for record in records[:6]]), falls)
     assert all((record["long-term"] > 0).all() and (record["short-term"] > 0).all() for record in records)
+
+
+def test_likeness_of_maps_by_hand():
+    alike = function("09b", "alike", stats=stats, structural_similarity=structural_similarity)
+    ramp = np.arange(100.0).reshape(10, 10) / 99
+    one, two = np.stack([ramp, ramp, ramp, 0 * ramp]), np.stack([ramp, ramp[::-1, ::-1], 0 * ramp, ramp])
+    found = alike(one, two)
+    assert found["SSIM"][0] == pytest.approx(1) and found["SSIM"][1] < 0.5
+    np.testing.assert_allclose(found["rank"], [1, -1, np.nan, np.nan])
+    np.testing.assert_allclose(found["overlap"], [1, 0, np.nan, np.nan])
+    assert found["empty"].tolist() == [0, 0, 1, 0], "of the second map"
+    assert np.isnan(alike(one, 0 * one)["SSIM"]).all()
+    half = ramp.copy()
+    half[8, 5:], half[9] = 0, 1  # of the top 20 pixels 15 are left; the next five come up
+    assert alike(ramp[None], half[None])["overlap"][0] == pytest.approx(15 / 25)
+
+
+def test_attention_by_hand():
+    masks = np.zeros((3, 2, 2), bool)
+    masks[:, 0, 0] = True
+    maps = np.array([[[[0.6, 0.2], [0.2, 0.0]], [[0.25, 0.75], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]])
+    found = function("09b", "attention")(maps, masks)
+    np.testing.assert_allclose(found["energy"], [[0.6, 0.25, np.nan]])
+    np.testing.assert_allclose(found["pointing"], [[1, 0, np.nan]])
+    assert found["empty on shapes"].tolist() == [[0, 0, 1]]
+
+
+def test_no_image_meets_its_own_map():
+    maps = np.arange(40).reshape(2, 20, 1, 1)
+    found = function("09b", "others")(maps)
+    assert (found != maps).all() and (np.sort(found, axis=1) == maps).all()
+
+
+def test_means_are_over_the_chosen_images_that_have_a_value_and_need_five():
+    numbers, values = {}, np.array([[1.0, 2, 3, 4, 5, np.nan, 100], [1.0, 2, 3, 4, np.nan, np.nan, 100]])
+    chosen = np.array([[True] * 6 + [False]] * 2)
+    function("09b", "note", numbers=numbers, product=product)("a", {"SSIM": values}, {"all": chosen}, " after 2")
+    np.testing.assert_allclose(numbers["SSIM/a, all after 2"], [3, np.nan])
+
+
+def test_drawn_shapes_lie_where_their_masks_say():
+    shapes = function("09b", "shapes", draw=draw)
+    (images, labels, masks), again, other = shapes(90, 0), shapes(90, 0), shapes(90, 1)
+    assert images.shape == (90, 3, 32, 32) and images.dtype == np.uint8 and masks.dtype == bool
+    assert (np.bincount(labels) == 10).all()
+    assert all((a == b).all() for a, b in zip((images, labels, masks), again, strict=True))
+    assert (images != other[0]).any()
+    areas = masks.mean((1, 2))
+    assert areas.min() > 0.03 and areas.max() < 0.4
+    spread = [image.mean(0)[mask].std() for image, mask in zip(images, masks, strict=True)]
+    assert min(spread) > 15, "stripes, dark and bright, inside"

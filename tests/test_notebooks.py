@@ -87,6 +87,14 @@ def check_09(n):
     assert n["task 1 after task 1/replay"] == n["task 1 after task 1/APR"], "nothing to preserve in the first task"
 
 
+def check_09b(n):
+    assert n["shapes task 1 right after it/replay"] > 0.6, "chance is a third"
+    assert n["task 1 after 1/replay"] == n["task 1 after 1/APR"], "nothing to preserve in the first task"
+    assert n["SSIM/white noise, all"] < 0.1 and abs(n["rank/white noise, all"]) < 0.1
+    assert n["overlap/white noise, all"] == pytest.approx(0.11, abs=0.02), "chance: 0.04 of 0.36"
+    assert 0.1 < n["energy/area, all"] < 0.3 and n["energy/area, all"] < n["energy/replay, all after 1"]
+
+
 def check_10(n):
     assert n["learned/MLP, rehearsal"] > 0.4
     assert n["learned/MLP, all filters held"] < n["learned/MLP, rehearsal"]
@@ -105,6 +113,7 @@ CHECKS = {
     "07a": check_07a,
     "07b": check_07b,
     "09": check_09,
+    "09b": check_09b,
     "10": check_10,
 }
 
@@ -128,10 +137,11 @@ SMALL = {
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
     "09": ["train_images=300", "buffer_size=20", "width=2"],
+    "09b": ["train_images=300", "test_images=100", "shape_images=180", "shape_epochs=1", "buffer_size=20", "width=2"],
     "10": ["digits=60", "test_digits=20", "memory=30", "width=2"],
 }
 # Of what the committed results are: data and seeds. Image networks train one by one, and so with five.
-MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | {"09": ("cifar10 (JPEG copy)", 5)}
+MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b"], ("cifar10 (JPEG copy)", 5))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)

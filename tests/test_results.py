@@ -131,6 +131,17 @@ def test_wrong_arguments_end_in_one_sentence(arguments, sentence, tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+@pytest.mark.parametrize(
+    ("numbers", "found"),
+    [(["9"], ["09"]), (["03"], ["03a", "03b"]), (["9b", "1"], ["09b", "01"]), ([], ["01", "03a", "03b", "09", "09b"])],
+)
+def test_a_number_means_its_own_notebook_or_else_its_parts(numbers, found, tmp_path, monkeypatch):
+    for name in ("01_a", "03a_b", "03b_c", "09_d", "09b_e"):
+        (tmp_path / f"{name}.ipynb").touch()
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+    assert [run.number_of(path) for path in run.find(numbers)] == found
+
+
 @pytest.mark.parametrize("arguments", [["01"], ["01", "--set", "seeds=2", "--settings", "full"]])
 def test_what_is_published_can_be_repeated(arguments, capsys):
     assert publish.main(arguments) == 2
