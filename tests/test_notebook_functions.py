@@ -1,6 +1,8 @@
 """Measures that one notebook alone uses stand in it; here they are taken from its cells and tried on known answers."""
 
 import ast
+import warnings
+from collections import OrderedDict
 from itertools import product
 
 import numpy as np
@@ -10,11 +12,17 @@ from conftest import small, state, train
 from scipy import stats
 from skimage import draw
 from skimage.metrics import structural_similarity
+from sklearn.decomposition import PCA
+from sklearn.manifold import MDS, TSNE, Isomap
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
+from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import methods, probes, run, training
 from cf_utils.methods import preserve
 from cf_utils.models import Replicas
+from cf_utils.randomness import generator
 
 
 def function(number, name, **given):
@@ -194,3 +202,66 @@ def test_drawn_shapes_lie_where_their_masks_say():
     assert areas.min() > 0.03 and areas.max() < 0.4
     spread = [image.mean(0)[mask].std() for image, mask in zip(images, masks, strict=True)]
     assert min(spread) > 15, "stripes, dark and bright, inside"
+
+
+def test_tight_clouds_stay_together_and_noise_does_not():
+    together = function("09c", "together", NearestNeighbors=NearestNeighbors, silhouette_score=silhouette_score)
+    labels = np.arange(300) % 3
+    noise = np.random.default_rng(0).normal(size=(300, 4))
+    found = together([30 * np.eye(3, 4)[labels] + noise, noise], labels)
+    assert found["silhouette"][0] > 0.9 and found["hit"][0] == 1
+    assert abs(found["silhouette"][1]) < 0.03 and found["hit"][1] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_neighbourhood_hit_by_hand():
+    together = function("09c", "together", NearestNeighbors=NearestNeighbors, silhouette_score=silhouette_score)
+    line, labels = np.array([[0.0], [1.0], [2.1], [10.0]]), np.array([0, 0, 1, 1])
+    assert together([line], labels, k=1)["hit"].tolist() == [0.75]  # the third one's nearest is the second
+
+
+def test_embeddings_are_seeded_and_an_unknown_one_is_named():
+    embed = function("09c", "embed", warnings=warnings, PCA=PCA, MDS=MDS, TSNE=TSNE, Isomap=Isomap)
+    plane = np.random.default_rng(0).normal(size=(60, 2)) * [5, 1]
+    features = np.concatenate([plane, np.zeros((60, 3))], 1)
+    for kind in ("tsne", "pca", "isomap", "mds"):
+        found = embed(features, kind)
+        assert found.shape == (60, 2) and np.array_equal(found, embed(features, kind))
+    centred = plane - plane.mean(0)
+    assert np.linalg.norm(embed(features, "pca"), axis=1) == pytest.approx(np.linalg.norm(centred, axis=1))
+    with pytest.raises(ValueError, match="unknown embedding 'tsnee'; known are tsne, pca, umap, isomap, mds"):
+        embed(features, "tsnee")
+
+
+@pytest.mark.parametrize("memory", [0, 3, 9])
+def test_going_on_from_the_shared_first_task_is_training_from_the_start(stream, memory):
+    config, accuracy = training.TrainConfig(epochs=2, batch_size=8, lr=0.01), {}
+    everything = methods.Replay(len(stream.tasks[0].y_train), per_task=True)
+    first = train(small(), everything, stream, config, until=1)
+    make, ends = (lambda: methods.Replay(memory, batch=4, per_task=True)), []
+    note = training.at("after_task", lambda loop: ends.append(state(loop.model)))
+    function("09c", "train", first=first, stream=stream, config=config, accuracy=accuracy)("arm", make(), note)
+    whole = train(small(), make(), stream, config)
+    assert torch.equal(accuracy["arm"], whole.accuracy)
+    assert all(torch.equal(ends[-1][name], value) for name, value in state(whole.model).items())
+
+
+def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
+    def network():
+        layers = {"conv1": nn.Conv2d(1, 2, 3, padding=1), "act1": nn.ReLU(), "flatten": nn.Flatten()}
+        return nn.Sequential(OrderedDict(layers | {"fc2": nn.Linear(72, 6)}))
+
+    kinds = {"own": methods.SPL, "shuffled": function("09c", "Shuffled", generator=generator)}
+    config, free, weights = training.TrainConfig(epochs=3, batch_size=8, lr=0.01), {}, {}
+    for name, kind in kinds.items():
+
+        def note(loop, name=name):
+            if loop.t == 1:
+                free[name], weights[name] = loop.methods[0].free.clone(), loop.methods[0].samples[2].clone()
+
+        method = kind(1.0, 12, place="conv1", per_class=4, per_task=True)
+        train(network, method, stream, config, callbacks=[training.at("before_task", note)], until=2)
+    assert torch.equal(weights["own"], weights["shuffled"]) and not torch.equal(free["own"], free["shuffled"])
+    for own, shuffled, weight in zip(free["own"], free["shuffled"], weights["own"] > 0, strict=True):
+        assert torch.equal(own[~weight], shuffled[~weight])
+        rows = [sorted(map(tuple, maps[weight].flatten(1).tolist())) for maps in (own, shuffled)]
+        assert rows[0] == rows[1], "the same maps, and so the same amount of noise"

@@ -95,6 +95,17 @@ def check_09b(n):
     assert 0.1 < n["energy/area, all"] < 0.3 and n["energy/area, all"] < n["energy/replay, all after 1"]
 
 
+def check_09c(n):
+    assert n["ten/model 1"] > 0.6 and n["ten/0, model 3"] < 0.1, (
+        "without replay the first task is gone from the outputs"
+    )
+    assert n["hit/0, model 3"] > 0.5 and n["probe/300, model 3"] > 0.6, "and not from the layer"
+    assert n["hit/joint"] > 0.8 and n["ten/joint"] > 0.6
+    assert all(-1 <= n[f"rank of {key}/{kind}"] <= 1 for key in ("silhouette", "hit") for kind in ("tsne", "pca"))
+    assert 0 < n["term as task 2 begins/SPL"] < 0.1 < n["term as task 2 begins/SPL, σ = 2"]
+    assert n["gain/replay"] == 0 < n["gain/APR, n = 20"]
+
+
 def check_10(n):
     assert n["learned/MLP, rehearsal"] > 0.4
     assert n["learned/MLP, all filters held"] < n["learned/MLP, rehearsal"]
@@ -114,6 +125,7 @@ CHECKS = {
     "07b": check_07b,
     "09": check_09,
     "09b": check_09b,
+    "09c": check_09c,
     "10": check_10,
 }
 
@@ -138,10 +150,11 @@ SMALL = {
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
     "09": ["train_images=300", "buffer_size=20", "width=2"],
     "09b": ["train_images=300", "test_images=100", "shape_images=180", "shape_epochs=1", "buffer_size=20", "width=2"],
+    "09c": ["train_images=200", "test_images=120", "buffer_size=10", "width=2", "hidden=16"],
     "10": ["digits=60", "test_digits=20", "memory=30", "width=2"],
 }
 # Of what the committed results are: data and seeds. Image networks train one by one, and so with five.
-MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b"], ("cifar10 (JPEG copy)", 5))
+MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
