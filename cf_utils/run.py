@@ -20,7 +20,7 @@ class UsageError(ValueError):
 
 
 def find(numbers):
-    """Paths of the notebooks with these numbers (["01", "2", "03a"]; "03" is 03a and 03b); of all if there are none."""
+    """Paths of the notebooks with these numbers ("2", "03a"; "03" is 03a and 03b, "09" itself alone); none: of all."""
     known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
     wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
     chosen = [[number] if number in known else [key for key in known if key.startswith(number)] for number in wanted]
