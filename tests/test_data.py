@@ -241,6 +241,12 @@ def test_folder_reads_images_and_classes(folder):
     assert images.mean.tolist() == [50, 25, 7]
 
 
+def test_a_relative_folder_starts_in_the_data_folder(folder, monkeypatch):
+    monkeypatch.setenv("CF_DATA", str(folder.parent))
+    images = data.load(f"folder:{folder.name}")
+    assert images.name == f"folder:{folder.name}" and images.classes == ("cat", "dog")
+
+
 def test_folder_takes_val_where_there_is_no_test(folder):
     (folder / "test").rename(folder / "val")
     assert data.load(f"folder:{folder}").y_test.tolist() == [0, 1]
