@@ -1,8 +1,9 @@
 """Measures that one notebook alone uses stand in it; here they are taken from its cells and tried on known answers."""
 
 import ast
+import copy
 import warnings
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from itertools import product
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from conftest import small, state, train
 from scipy import stats
+from scipy.spatial.distance import cdist
 from skimage import draw
 from skimage.metrics import structural_similarity
 from sklearn.decomposition import PCA
@@ -17,6 +19,7 @@ from sklearn.manifold import MDS, TSNE, Isomap
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
+from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
 from cf_utils import methods, probes, run, training
@@ -265,3 +268,130 @@ def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
         assert torch.equal(own[~weight], shuffled[~weight])
         rows = [sorted(map(tuple, maps[weight].flatten(1).tolist())) for maps in (own, shuffled)]
         assert rows[0] == rows[1], "the same maps, and so the same amount of noise"
+
+
+def convolutional(norm=True, outputs=6):
+    """Two convolutions, named as in notebook 08, and a linear layer, for images of 6 pixels."""
+    layers, channels = OrderedDict(), 1
+    for i in (1, 2):
+        layers[f"conv{i}"] = nn.Conv2d(channels, channels := 4, 3, padding=1)
+        layers |= {f"norm{i}": nn.BatchNorm2d(4)} if norm else {}
+        layers[f"act{i}"] = nn.ReLU()
+    return nn.Sequential(layers | {"flatten": nn.Flatten(), "fc3": nn.Linear(144, outputs)})
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
+    scores = {"conv1": [0.0, 3.0, 1.0, 2.0], "conv2": torch.tensor([4.0, 0.0, 3.0, 0.0])}
+    method, seen = function("08", "Freeze")(0.5, lambda model, task: scores), {}
+    config = training.TrainConfig(2, 8, 0.05, optimizer, weight_decay=0.1, momentum=0.9 * (optimizer == "sgd"))
+
+    def note(loop):
+        seen[loop.t, loop.moment] = state(loop.model)
+        seen[loop.t, "rows"] = {layer: rows.tolist() for layer, rows in loop.methods[0].rows.items()}
+
+    calls = [training.at(moment, note) for moment in ("before_task", "after_task")]
+    train(convolutional, method, stream, config, callbacks=calls)
+    assert seen[0, "rows"] == {}
+    assert seen[1, "rows"] == {"conv1": [1, 3], "conv2": [0, 2]}
+    assert {layer: sorted(rows) for layer, rows in seen[2, "rows"].items()} == {"conv1": [1, 2, 3], "conv2": [0, 1, 2]}
+    for t in (1, 2):
+        start, end = seen[t, "before_task"], seen[t, "after_task"]
+        for layer, rows in seen[t, "rows"].items():
+            free = [i for i in range(4) if i not in rows]
+            kinds = ("weight", "bias", "running_mean", "running_var")
+            names = [f"{layer}.weight", f"{layer}.bias", *(f"{layer.replace('conv', 'norm')}.{kind}" for kind in kinds)]
+            for name in names:
+                assert torch.equal(start[name][:, rows], end[name][:, rows]), name
+                assert (start[name][:, free] != end[name][:, free]).any(), name
+        assert (start["fc3.weight"] != end["fc3.weight"]).any(), "the head learns"
+
+
+def test_share_zero_of_freezing_is_finetuning(stream):
+    freeze = function("08", "Freeze")(0.0, lambda model, task: {"conv1": torch.ones(4), "conv2": torch.ones(4)})
+    config, ends = training.TrainConfig(1, 8, 0.01), []
+    note = training.at("after_task", lambda loop: ends.append(state(loop.model)))
+    for method in (freeze, methods.Finetune()):
+        train(convolutional, method, stream, config, callbacks=[note])
+    assert all(torch.equal(value, ends[-1][name]) for name, value in ends[2].items())
+
+
+def test_crops_and_flips_are_windows_of_each_image_and_seeded():
+    augment = function("08", "Augment", F=F, generator=generator)()
+
+    class Loop:
+        seeds, epoch, step, t = [0, 1], 0, 0, 0
+
+    x = torch.arange(1, 2 * 20 * 3 * 36 + 1).view(2, 20, 3, 6, 6)
+    found, again = (augment.augment(Loop, methods.Batch(x, torch.zeros(2, 20), 20)).x for _ in range(2))
+    assert found.shape == x.shape and torch.equal(found, again)
+    windows = F.pad(x, (4, 4, 4, 4)).unfold(3, 6, 1).unfold(4, 6, 1)  # [2, 20, 3, 9, 9, 6, 6]
+    flips = []
+    for r, b in product(range(2), range(20)):
+        both = (one.view(3, 1, 1, 6, 6) for one in (found[r, b], found[r, b].flip(2)))
+        kinds = [(windows[r, b] == one).all(4).all(3).all(0).any() for one in both]
+        assert any(kinds)
+        flips.append(bool(kinds[1] and not kinds[0]))
+    assert 5 < sum(flips) < 35
+    assert not torch.equal(found[0] - x[0, 0, 0, 0, 0], found[1] - x[1, 0, 0, 0, 0]), "each seed its own"
+
+
+def test_match_of_pictures_and_maps_by_hand():
+    maps = torch.tensor([[[0.0, 1.0]], [[0.0, 1.0]], [[1.0, 0.0]]])
+    pictures = torch.tensor([[[0.0, 1.0]], [[1.0, 0.0]], [[0.5, 0.5]]])
+    mse, pearson = function("08", "match", cdist=cdist)(pictures, maps, torch.tensor([7, 7, 8]))
+    np.testing.assert_allclose(mse, [[0, -1, -0.25], [-1, 0, -0.25]])
+    np.testing.assert_allclose(pearson, [[1, -1, 0], [-1, 1, 0]], atol=1e-12)
+
+
+def test_a_filters_favourite_image_is_what_it_asks_for():
+    class Images:
+        mean, std = torch.zeros(1), torch.ones(1)
+        scale = staticmethod(lambda x: x / 255 - 0.5)
+
+    network = nn.Sequential(OrderedDict(conv1=nn.Conv2d(1, 2, 1), act1=nn.ReLU(), fc2=nn.Linear(1, 1)))
+    with torch.no_grad():
+        network[0].weight.copy_(torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
+    favourites = function("08", "favourites", images=Images, side=5, generator=generator, gaussian_blur=lambda x, *_: x)
+    assert favourites(network, "conv1").mean((1, 2, 3)).tolist() == [0.5, -0.5], "white and black"
+    grey = function("08", "grey")
+    assert grey(torch.tensor([[[[1.0, 3.0]], [[3.0, 9.0]]]])).tolist() == [[[0.0, 1.0]]]
+
+
+def test_fisher_and_taylor_of_filters_against_the_definition(stream):
+    model, task = Replicas(lambda: convolutional(norm=False), [3]), stream.tasks[1]
+    with torch.no_grad():
+        model.weights["conv2.weight"][0, 1], model.weights["conv2.bias"][0, 1] = 0, -1.0  # a dead filter
+    convs, x, y = ["conv1", "conv2"], stream.images.scale(task.x_train[:4]), task.y_train[:4]
+    given = {"examples": lambda model, task: (x, y), "convs": convs, "nn": nn, "F": F, "generator": generator}
+    given |= {"defaultdict": defaultdict, "product": product, "vmap": vmap, "jacrev": jacrev}
+    scores = function("08", "by_rivals", functional_call=functional_call, **given)(model, task)
+    network, labels = model.replica(0).eval(), list(task.labels)
+    weight, fisher, taylor = network.get_parameter("conv2.weight"), 0, 0
+    for one, label in zip(x, y, strict=True):
+        h = network[:4](one.unsqueeze(0))
+        log_p = network[4:](h)[0, labels].log_softmax(0)
+        for value in log_p:
+            (slope,) = torch.autograd.grad(value, weight, retain_graph=True)
+            fisher = fisher + value.exp().detach() * slope.square().flatten(1).sum(1)
+        (slope,) = torch.autograd.grad(-log_p[labels.index(int(label))], h)
+        taylor = taylor + (h * slope).mean((2, 3)).abs()[0].detach() / len(y)
+    torch.testing.assert_close(scores["Fisher"]["conv2"], fisher.detach())
+    torch.testing.assert_close(scores["Taylor"]["conv2"], taylor)
+    for kind in ("Fisher", "Taylor", "activation", "magnitude"):
+        assert scores[kind]["conv2"].argmin() == 1 and scores[kind]["conv2"][1] == 0
+        assert scores[kind]["conv1"].shape == (4,)
+
+
+def test_layers_before_the_one_that_changed_most(stream):
+    first, task = Replicas(lambda: convolutional(norm=False), [0]), stream.tasks[0]
+    with torch.no_grad():  # the second layer answers to its bias alone
+        first.weights["conv2.weight"].mul_(0.001)
+        first.weights["conv2.bias"].fill_(1.0)
+    given = {"convs": ["conv1", "conv2"], "examples": lambda model, task: (stream.images.scale(task.x_train[:5]), None)}
+    before = function("08", "before_the_change", **given)
+    for layer, expected in (("conv2", ["conv1"]), ("conv1", [])):
+        then = copy.deepcopy(first)
+        with torch.no_grad():
+            then.weights[f"{layer}.bias"].add_(1.0)
+        assert before(first, then, task) == expected

@@ -81,6 +81,14 @@ def check_07b(n):
     assert n["best/T = 10"] == pytest.approx(n["best/T = 10, no T²"], abs=0.05), "λ without T² is λ / T² with it"
 
 
+def check_08(n):
+    assert n["task 1/learned, before task 2"] > 0.6 > n["task 1/learned, nothing frozen"]
+    assert n["task 1/hidden layers too"] == n["task 1/before task 2"], "all but the head's own outputs is frozen"
+    assert n["task 1/one softmax, nothing frozen"] < 0.1 and n["task 1/joint, twice the steps"] > 0.6
+    assert n["third, frozen/MSE, 50%"] == pytest.approx(0.75, abs=0.01) and n["third, frozen/nothing frozen"] == 0
+    assert n["agreement/Fisher and Taylor"] > 0.5 > abs(n["agreement/MSE and random"])
+
+
 def check_09(n):
     assert n["learned/finetuning"] > 0.5 > n["accuracy/finetuning"]
     assert all(n[f"accuracy/{arm}"] > n["accuracy/replay"] + 0.2 for arm in ("APR", "labels", "more replay"))
@@ -123,6 +131,7 @@ CHECKS = {
     "04b": check_04b,
     "07a": check_07a,
     "07b": check_07b,
+    "08": check_08,
     "09": check_09,
     "09b": check_09b,
     "09c": check_09c,
@@ -148,6 +157,7 @@ SMALL = {
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
+    "08": ["learned_epochs=1", "per_class=10", "width=2"],
     "09": ["train_images=300", "buffer_size=20", "width=2"],
     "09b": ["train_images=300", "test_images=100", "shape_images=180", "shape_epochs=1", "buffer_size=20", "width=2"],
     "09c": ["train_images=200", "test_images=120", "buffer_size=10", "width=2", "hidden=16"],
@@ -155,6 +165,7 @@ SMALL = {
 }
 # Of what the committed results are: data and seeds. Image networks train one by one, and so with five.
 MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5))
+MADE_OF |= {"08": ("folder:tiny-imagenet-100", 5)}
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
