@@ -395,3 +395,64 @@ def test_layers_before_the_one_that_changed_most(stream):
         with torch.no_grad():
             then.weights[f"{layer}.bias"].add_(1.0)
         assert before(first, then, task) == expected
+
+
+@pytest.fixture
+def two_filters():
+    """One convolution whose filters take the two channels apart, each then a class's logit."""
+    layers = {"conv1": nn.Conv2d(2, 2, 1, bias=False), "bn1": nn.BatchNorm2d(2, eps=0), "act1": nn.ReLU()}
+    network = nn.Sequential(OrderedDict(layers | {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}))
+    network.conv1.weight.data = torch.eye(2).view(2, 2, 1, 1)
+    return network.eval()
+
+
+PAIR = {"layers": ["conv1"], "names": ["conv1", "bn1", "act1", "pool", "flatten"]}
+
+
+def test_a_silenced_filter_costs_its_own_class(two_filters):
+    answers = function("08b", "answers", copy=copy, F=F)
+    x, y = 4 * torch.eye(2).view(2, 2, 1, 1).expand(2, 2, 3, 3), torch.tensor([0, 1])
+    found = function("08b", "ablate", answers=answers, **PAIR)(two_filters, x, y)["conv1"]
+    sure, even = np.log(1 + np.exp(-4)), np.log(2)
+    np.testing.assert_allclose(found[0], [[even - sure, 0], [0, even - sure]], atol=1e-6)
+    np.testing.assert_array_equal(found[1], [[0, 0], [0, 1]], err_msg="of two equal logits the first one wins")
+    assert (two_filters.bn1.weight == 1).all(), "the network stays as it was"
+    np.testing.assert_allclose(answers(two_filters, x, y, {"conv1": [0, 1]})[0], even, rtol=1e-6)
+
+
+def test_a_filter_likes_its_own_channel_best(two_filters):
+    scaled = type("Images", (), {"mean": torch.zeros(2), "scale": staticmethod(lambda x: x / 127.5 - 1)})
+    given = {"nn": nn, "images": scaled, "generator": generator, "gaussian_blur": lambda x, *how: x}
+    found = function("08b", "favourites", **given, **PAIR)(two_filters, "conv1", 8)
+    assert found.shape == (2, 2, 8, 8) and found.abs().max() <= 1
+    assert found[0, 0].min() > 0.9 and found[1, 1].min() > 0.9
+    assert found[0, 1].abs().mean() < 0.2, "the other one is left as noise"
+
+
+def test_match_by_hand():
+    match, ramp = function("08b", "match", cdist=cdist), torch.arange(4.0).view(2, 2) / 3
+    maps, pictures = torch.stack([ramp, ramp, 1 - ramp]), torch.stack([ramp, 1 - ramp, 0 * ramp])
+    mse, pearson = match(pictures, maps, torch.tensor([0, 0, 1]))
+    np.testing.assert_allclose(mse, [[0, -5 / 9, -7 / 18], [-5 / 9, 0, -7 / 18]], atol=1e-6)
+    np.testing.assert_allclose(pearson, [[1, -1, 0], [-1, 1, 0]], atol=1e-6)
+    ranks = function("08b", "by_match", match=match, stats=stats)({"a": pictures}, maps, torch.tensor([0, 0, 1]))
+    assert ranks["MSE"]["a"].tolist() == [[3, 1, 2], [1, 3, 2]], "the best match's rank is the highest"
+
+
+def test_rankings_agree_layer_by_layer_and_not_where_one_has_no_order():
+    agree = function("08b", "agree", stats=stats, layers=["a", "b", "c"])
+    one = {"a": [1, 2, 3], "b": np.array([[1, 2, 3], [1, 5, 3]]), "c": torch.tensor([5.0, 5.0, 5.0])}
+    other = {"a": [10, 20, 90], "b": [3, 1, 2], "c": [1, 2, 3]}
+    np.testing.assert_allclose(agree(one, other), [1, -1, 0], err_msg="of classes' ranks the mean counts")
+
+
+def test_rivals_by_hand(two_filters):
+    model, x = Replicas(lambda: two_filters, [0]), 4 * torch.eye(2).view(2, 2, 1, 1).expand(2, 2, 3, 3)
+    given = {"F": F, "functional_call": functional_call, "jacrev": jacrev, "vmap": vmap, "generator": generator}
+    rivals = function("08b", "by_rivals", defaultdict=defaultdict, **given, **PAIR)
+    found = rivals(model.eval(), torch.cat([x[:1], 0.5 * x[:1]]), torch.tensor([0, 0]))
+    assert found["magnitude"]["conv1"].tolist() == [0.5, 0.5] and found["activation"]["conv1"].tolist() == [3, 0]
+    wrong = 1 / (1 + np.exp([4, 2]))  # probability of the other class; the filter's response is 4, then 2
+    assert found["Taylor"]["conv1"].tolist() == pytest.approx([(wrong * [4, 2]).mean(), 0])
+    assert torch.equal(found["Taylor"]["conv1"], found["signed Taylor"]["conv1"]), "silencing it does harm everywhere"
+    assert found["Fisher"]["conv1"][0].item() == pytest.approx((wrong * (1 - wrong) * [16, 4]).sum(), rel=1e-4)

@@ -89,6 +89,15 @@ def check_08(n):
     assert n["agreement/Fisher and Taylor"] > 0.5 > abs(n["agreement/MSE and random"])
 
 
+def check_08b(n):
+    assert n["accuracy/trained"] > 0.35 > 0.2 > n["accuracy/untrained"], "chance is a tenth"
+    assert n["halves/loss"] > 0.3 and n["agreement/ablation"] > 0.3, "which filters are needed is known"
+    assert n["agreement/Taylor"] > 0.2, "a ranking can know it"
+    assert n["left one/ablation, lowest"] > n["left one/ablation, highest"]
+    assert n["likeness/MSE, other images"] > 0.7 and n["likeness/Pearson, flat map"] == 0, "nothing to correlate with"
+    assert all(-1 <= v <= 1 for name, v in n.items() if name.startswith(("agreement", "likeness")))
+
+
 def check_09(n):
     assert n["learned/finetuning"] > 0.5 > n["accuracy/finetuning"]
     assert all(n[f"accuracy/{arm}"] > n["accuracy/replay"] + 0.2 for arm in ("APR", "labels", "more replay"))
@@ -132,6 +141,7 @@ CHECKS = {
     "07a": check_07a,
     "07b": check_07b,
     "08": check_08,
+    "08b": check_08b,
     "09": check_09,
     "09b": check_09b,
     "09c": check_09c,
@@ -158,6 +168,7 @@ SMALL = {
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
     "08": ["learned_epochs=1", "per_class=10", "width=2"],
+    "08b": ["per_class=20", "tested=10", "shown=2", "width=2", "side=16"],
     "09": ["train_images=300", "buffer_size=20", "width=2"],
     "09b": ["train_images=300", "test_images=100", "shape_images=180", "shape_epochs=1", "buffer_size=20", "width=2"],
     "09c": ["train_images=200", "test_images=120", "buffer_size=10", "width=2", "hidden=16"],
@@ -165,7 +176,7 @@ SMALL = {
 }
 # Of what the committed results are: data and seeds. Image networks train one by one, and so with five.
 MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5))
-MADE_OF |= {"08": ("folder:tiny-imagenet-100", 5)}
+MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
