@@ -312,7 +312,7 @@ note = f"Seed 0; a class's image, its map, and favourite images of {layer}, unde
 results.save_figure(fig, folder, "pictures", pd.DataFrame(rows), f"{note}\n{caption}")
 
 # %% [markdown]
-# In the figure one and the same filter matches nearly every class best: maps are broad blobs, whatever the class, and favourite images are textures that fill the image. (One seed, one layer; notebook 08b measures how alike the classes' rankings are.)
+# In the figure one and the same filter matches every class worst, and two or three share the first place: maps are broad blobs, whatever the class, and favourite images are textures that fill the image. (One seed, one layer; notebook 08b measures how alike the classes' rankings are.)
 #
 # Do the rankings agree? Rank correlation (Spearman) of two rankings of a layer's filters, mean over the layers.
 
