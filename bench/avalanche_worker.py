@@ -1,7 +1,7 @@
 """Trains one seed with Avalanche; a process of its own, in the environment of requirements-bench.txt.
 
 bench.py starts it with the path of a file of tensors and then writes one JSON object a line to its standard input:
-benchmark ("tensors" or "SplitMNIST"), method ("finetune", "replay" or "lwf"), memory, strength,
+benchmark ("tensors" or "SplitMNIST"), method ("finetune", "replay", "ewc", "mas" or "lwf"), memory, strength,
 batch_size, lr, epochs, seed, threads.
 Each is answered by one JSON line: seconds of training alone, and accuracy on the last task's training images.
 
@@ -34,7 +34,7 @@ from avalanche.benchmarks.utils import as_classification_dataset  # noqa: E402
 from avalanche.benchmarks.utils.classification_dataset import (  # noqa: E402
     _make_taskaware_classification_dataset as make_aware,
 )
-from avalanche.training import LwF, Naive, Replay  # noqa: E402
+from avalanche.training import EWC, MAS, LwF, Naive, Replay  # noqa: E402
 
 
 class Tensors(torch.utils.data.TensorDataset):
@@ -64,6 +64,8 @@ def strategy(request):
     kind, extra = {
         "finetune": (Naive, {}),
         "replay": (Replay, {"mem_size": request["memory"]}),
+        "ewc": (EWC, {"ewc_lambda": strength}),  # a Fisher and an anchor for every task, as ours sums them
+        "mas": (MAS, {"lambda_reg": strength}),
         "lwf": (LwF, {"alpha": strength, "temperature": 2.0}),
     }[request["method"]]
     return kind(

@@ -39,7 +39,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import data, metrics, models, streams, training
-from cf_utils.methods import OGD, Finetune, LwF, Replay
+from cf_utils.methods import EWC, MAS, OGD, Finetune, LwF, Replay
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -53,9 +53,11 @@ STRENGTH = 1.0
 METHODS = {
     "finetune": Finetune,
     "replay": lambda: Replay(MEMORY),
+    "ewc": lambda: EWC(STRENGTH),
+    "mas": lambda: MAS(STRENGTH),
     "lwf": lambda: LwF(STRENGTH, temperature=2.0),
 }
-BARS = {"finetune": 1 / 10, "replay": 1 / 10, "lwf": 1 / 7}  # ten replicas to Avalanche
+BARS = {"finetune": 1 / 10, "replay": 1 / 10, "ewc": 1 / 8, "mas": 1 / 8, "lwf": 1 / 7}  # ten replicas to Avalanche
 OURS = {"ogd, one direction a task": lambda: OGD(1, of="loss")}  # not in Avalanche; held against our finetuning
 REPLICAS, TASKS, GPU_REPLICAS = (1, 2, 5, 10, 20, 50), 10, (1, 10, 100, 1000)
 TEN, ONE, HAND, FUSED = "cf_utils, ten replicas", "cf_utils, one replica", "hand-written", "hand-written, fused Adam"

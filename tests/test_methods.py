@@ -5,12 +5,29 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import assert_equal_alone, assert_same, double, small, state, train
+from conftest import assert_equal_alone, assert_same, double, make_images, small, state, train
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import streams
-from cf_utils.methods import APR, METHODS, OGD, SPL, ActivationL1, Batch, Finetune, LwF, Method, Replay, ogd, preserve
+from cf_utils import importances, streams
+from cf_utils.methods import (
+    APR,
+    EWC,
+    L2,
+    MAS,
+    METHODS,
+    OGD,
+    SI,
+    SPL,
+    ActivationL1,
+    Batch,
+    Finetune,
+    LwF,
+    Method,
+    Replay,
+    ogd,
+    preserve,
+)
 from cf_utils.methods.base import check_count, check_strength
 from cf_utils.models import Replicas
 from cf_utils.randomness import generator
@@ -95,19 +112,27 @@ def test_penalty_is_above_zero_after_the_first_task(cls, stream, monkeypatch):
 
 
 @pytest.mark.parametrize("cls", cases(cls for cls in DIALLED if cls.anchored))
-def test_huge_strength_keeps_the_weights_of_the_first_task(cls, images):
+def test_huge_strength_keeps_the_weights_that_matter_to_the_first_task(cls, images):
     stream = streams.split(images, [[0, 1], [2, 3]])
     settings = TrainConfig(epochs=10, batch_size=5, lr=1e-3, optimizer="adam", weight_decay=0.0)
 
     def moved(method):
-        first = {}
-        save = at("after_task", lambda loop: first.update(state(loop.model)) if loop.t == 0 else None)
-        run = train(small(), method, stream, settings, callbacks=[save])
-        return torch.cat([(w.detach() - first[name]).flatten() for name, w in run.model.weights.items()])
+        first, mattered = {}, {}
 
-    held, free = moved(build(cls, **{cls.dial: HUGE})), moved(build(METHODS[cls.extends]))
-    assert held.norm() < 0.2 * free.norm()
-    assert held.abs().max() < 0.01
+        def note(loop):
+            if loop.t == 0:
+                first.update(state(loop.model))
+                mattered.update(getattr(loop.methods[0], "importance", {}))
+
+        weights = train(small(), method, stream, settings, callbacks=[at("after_task", note)]).model.weights
+        ways = {name: w.detach() - first[name] for name, w in weights.items()}
+        held = {name: mattered.get(name, torch.ones_like(way)) > 1e-4 for name, way in ways.items()}
+        return tuple(torch.cat([v.flatten() for v in values.values()]) for values in (ways, held))
+
+    (held, mattered), (free, _) = moved(build(cls, **{cls.dial: HUGE})), moved(build(METHODS[cls.extends]))
+    assert mattered.float().mean() > 0.8  # the rest leads to units that are silent on the first task
+    assert held[mattered].norm() < 0.2 * free[mattered].norm()
+    assert held[mattered].abs().max() < 0.01
 
 
 @pytest.mark.parametrize("stop_at", [None, 0.6])
@@ -140,6 +165,148 @@ def test_method_works_on_tasks_of_growing_size(cls, scenario, images):
 def test_negative_strength_is_refused(cls, value):
     with pytest.raises(ValueError, match=rf"{cls.dial}={value} is not possible"):
         build(cls, **{cls.dial: value})
+
+
+# --- anchors: L2, elastic weight consolidation, memory aware synapses, synaptic intelligence ---
+
+
+def after_each_task(build, method, stream, look, config=CONFIG):
+    found = []
+    run = train(build, method, stream, config, callbacks=[at("after_task", lambda loop: found.append(look(loop)))])
+    return run, found
+
+
+def test_penalty_is_zero_at_the_anchor_and_quadratic_around_it(stream):
+    method = build(METHODS["l2"], strength=3.0)
+    run = train(double(), method, stream, replace(CONFIG, epochs=1))
+    method, loop = run.methods[0], Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
+    assert (method.penalty(loop, None, None) == 0).all()
+    with torch.no_grad():
+        run.model.weights["fc1.bias"][1] += 2.0
+    assert method.penalty(loop, None, None).tolist() == [0.0, pytest.approx(3 / 2 * 10 * 4), 0.0]
+
+
+def test_ewc_sums_a_quadratic_for_every_task_into_one(stream):
+    def look(loop):
+        return state(loop.model), {name: value.clone() for name, value in fisher(loop).items()}
+
+    def fisher(loop):
+        return importances.fisher_diagonal(loop.model, loop.scaled(loop.task.x_train), allowed=loop.allowed)
+
+    run, found = after_each_task(double("batch"), EWC(4.0), stream, look)
+    loop = Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
+    with torch.no_grad():
+        for w in run.model.weights.values():
+            w += 0.1 * torch.randn(w.shape, generator=torch.Generator().manual_seed(0), dtype=w.dtype)
+    total = run.methods[0].penalty(loop, None, None)
+    parts = [(f[n] * (w - a[n]).square()).flatten(1).sum(1) for a, f in found for n, w in run.model.weights.items()]
+    torch.testing.assert_close(total, 4.0 / 2 * sum(parts))
+
+
+def test_ewc_takes_the_fisher_on_as_many_images_as_told(stream):
+    run = train(double(), Finetune(), stream, CONFIG)
+    loop = Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
+    chosen = torch.randperm(26, generator=generator(0, "fisher", 0))[:7]
+    expected = importances.fisher_diagonal(run.model, loop.scaled(stream.tasks[0].x_train[chosen]))
+    assert_same(EWC(1.0, samples=7).found(loop), expected)
+    assert_same(EWC(1.0, samples=99).found(loop), EWC(1.0).found(loop), 1e-12)
+
+
+def test_online_ewc_decays_old_fishers_around_the_last_weights(stream):
+    run, found = after_each_task(
+        double(), EWC(1.0, online=0.5), stream, lambda loop: (state(loop.model), EWC(1.0).found(loop))
+    )
+    method = run.methods[0]
+    for name in run.model.weights:
+        f1, f2, f3 = (fisher[name] for _, fisher in found)
+        torch.testing.assert_close(method.importance[name], 0.25 * f1 + 0.5 * f2 + f3)
+        torch.testing.assert_close(method.anchor[name], found[-1][0][name])
+
+
+def test_mas_adds_up_importances(stream):
+    run, found = after_each_task(double(), MAS(1.0, "local"), stream, lambda loop: MAS(1.0, "local").found(loop))
+    for name, value in run.methods[0].importance.items():
+        torch.testing.assert_close(value, sum(of[name] for of in found))
+
+
+def test_ewc_takes_the_fisher_over_the_outputs_of_the_scenario(images):
+    stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
+    _, found = after_each_task(double(), EWC(1.0), stream, EWC(1.0).found)
+    for task, fisher in zip(stream.tasks, found, strict=True):
+        others = [c for c in range(6) if c not in task.labels]
+        assert (fisher["fc3.bias"][:, others] == 0).all() and (fisher["fc3.bias"][:, list(task.labels)] > 0).all()
+
+
+def test_si_credits_the_way_of_gradient_descent():
+    """SGD's step is -lr * gradient: with one batch an epoch each step saves lr * gradient^2."""
+    images = make_images()
+    stream = streams.split(images, [[0, 1], [2, 3]])
+    squares, lr = {}, 0.1
+
+    def note(loop):
+        for name, w in loop.model.weights.items():
+            squares[name] = squares.get(name, 0) + lr * w.grad.square()
+
+    config = TrainConfig(epochs=3, batch_size=26, lr=lr, optimizer="sgd", weight_decay=0.0)
+    first = replace(stream, tasks=stream.tasks[:1], groups=stream.groups[:1])
+    start = state(train(double(), Finetune(), first, replace(config, lr=0.0)).model)
+    run = train(double(), SI(0.0, damping=0.5), first, config, callbacks=[at("step", note)])
+    for name, found in run.methods[0].importance.items():
+        way = run.model.weights[name].detach() - start[name]
+        torch.testing.assert_close(found, squares[name] / (way.square() + 0.5))
+
+
+def test_si_leaves_its_own_penalty_out_of_the_credit(stream):
+    """At the second task's first step the penalty is zero, later it is not: credit = (gradient - penalty's) * step."""
+    method, seen = SI(5.0), []
+
+    def note(loop):
+        if loop.t == 1:
+            own = (
+                2
+                * 5.0
+                * method_of(loop).importance["fc1.weight"]
+                * (before["w"] - method_of(loop).anchor["fc1.weight"])
+            )
+            step = loop.model.weights["fc1.weight"].detach() - before["w"]
+            seen.append(-(loop.model.weights["fc1.weight"].grad - own) * step)
+        before["w"] = loop.model.weights["fc1.weight"].detach().clone()
+
+    def finish(loop):
+        before["w"] = loop.model.weights["fc1.weight"].detach().clone()
+        if loop.t == 1:
+            before["saved"] = method_of(loop).saved["fc1.weight"].clone()
+
+    method_of, before = (lambda loop: loop.methods[0]), {}
+    train(
+        double(),
+        method,
+        stream,
+        CONFIG,
+        callbacks=[at("step", note), at("before_task", finish), at("after_task", finish)],
+    )
+    torch.testing.assert_close(before["saved"], sum(seen))
+
+
+def test_each_replica_has_its_own_strength_and_pull(stream):
+    for cls in (EWC, L2, MAS, SI):
+        strengths = [0.0, 0.3, 3.0]
+        run = train(double(), cls(strengths), stream, CONFIG)
+        for r, strength in enumerate(strengths):
+            assert_equal_alone(run, train(double(), cls(strength), stream, CONFIG, [r]), r)
+
+
+def test_anchored_methods_name_wrong_arguments():
+    for make, message in [
+        (lambda: EWC(1.0, fisher="x"), "kind='x' is unknown; known are exact, sampled, empirical, batched"),
+        (lambda: EWC(1.0, samples=0), "samples=0 is not possible; it is a whole number, 1 or more"),
+        (lambda: EWC(1.0, batch=0), "batch=0 is not possible"),
+        (lambda: EWC(1.0, online=2), r"online=2 is not possible; it lies in \[0, 1\], or is None"),
+        (lambda: MAS(1.0, "x"), "kind='x' is unknown; known are global, local"),
+        (lambda: SI(1.0, damping=0), "damping=0 is not possible; it is above 0"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            make()
 
 
 # --- learning without forgetting ---
@@ -295,7 +462,7 @@ def test_apr_keeps_stored_samples_of_earlier_classes_that_were_right_and_no_othe
         memory, labels = (torch.cat(part, 1) for part in zip(*method.stored, strict=True))
         stored, logits = loop.scaled(memory), start.eval()(method.samples[0])
         right = start(stored).argmax(2) == labels
-        return method.samples, logits, stored, right, labels, method.places, method.penalty(loop, None, None)
+        return method.samples, logits, stored, right, labels, method.kept_at, method.penalty(loop, None, None)
 
     spy = At(look)
     run = train(small("batch"), [APR(1.0, 26, per_task=True, per_class=3), spy], stream, CONFIG)

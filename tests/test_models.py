@@ -6,7 +6,9 @@ import torch
 from conftest import assert_same, state
 from torch import nn
 
-from cf_utils.models import Replicas, evaluating, lenet5, mlp
+from cf_utils import importances
+from cf_utils._torchvision import import_torchvision
+from cf_utils.models import Replicas, alexnet, evaluating, lenet5, mlp, pretrained, small_vgg
 
 SEEDS = [3, 5, 3]
 BUILDS = {
@@ -170,9 +172,34 @@ def test_lenet5_takes_square_images_of_12_pixels_or_more(size):
     assert lenet5(3, channels=2, size=size)(torch.zeros(1, 2, size, size)).shape == (1, 3)
 
 
+def test_small_vgg_has_the_parameters_of_its_layers():
+    convolutions = 64 * 28 + 64 * 577 + 128 * 577 + 128 * 1153
+    assert sum(p.numel() for p in small_vgg().parameters()) == convolutions + 8193 * 256 + 257 * 10
+    names = [name for name, _ in small_vgg().named_children()]
+    assert names[:6] == ["conv1", "act1", "conv2", "act2", "pool2", "conv3"] and names[-1] == "fc6"
+
+
+@pytest.mark.parametrize(("build", "sizes"), [(alexnet, [32, 45, 64]), (small_vgg, [4, 32, 33])])
+def test_image_networks_take_square_colour_images(build, sizes):
+    for size in sizes:
+        assert build(7, size=size, width=4 if build is small_vgg else 0.1)(torch.zeros(2, 3, size, size)).shape == (
+            2,
+            7,
+        )
+
+
+def test_alexnet_starts_with_outputs_of_order_one():
+    torch.manual_seed(0)
+    logits = alexnet(10, 32, 0.25)(torch.randn(20, 3, 32, 32))
+    assert 0.1 < logits.std() < 10
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: alexnet(size=31), "size=31, width=1.0 is not possible; size is 32 or more, width above 0"),
+        (lambda: alexnet(width=0), "size=64, width=0 is not possible"),
+        (lambda: small_vgg(size=3), "size=3, width=64 is not possible; size is 4 or more, width 1 or more"),
         (lambda: mlp((7,)), "sizes=(7,) is not possible"),
         (lambda: mlp((7, 0, 4)), "sizes=(7, 0, 4) is not possible"),
         (lambda: mlp(norm="group"), "unknown norm 'group'; known are None, 'batch' and 'layer'"),
@@ -188,3 +215,35 @@ def test_wrong_arguments_are_named(call, message):
     with pytest.raises(ValueError) as error:
         call()
     assert message in str(error.value)
+
+
+def test_a_pretrained_network_gets_a_new_last_layer(monkeypatch):
+    torch.manual_seed(0)
+    weights = import_torchvision().models.alexnet().state_dict()
+    asked = []
+
+    def load(url, **options):
+        asked.append(options)
+        return weights
+
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", load)
+    model = Replicas(lambda: pretrained("alexnet", 7), [0, 1])
+    assert asked == 2 * [{"check_hash": True, "weights_only": True}]
+    assert model.weights["classifier.6.weight"].shape == (2, 7, 4096)
+    for name, value in weights.items():
+        assert "classifier.6" in name or torch.equal(model.weights[name][1], value)
+    assert not torch.equal(*model.weights["classifier.6.weight"])
+    found = importances.mas(model, torch.randn(2, 3, 64, 64))
+    assert (found["features.0.weight"].flatten(1).amax(1) > 0).all()
+
+
+def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch):
+    def load(url, **options):
+        raise OSError("no network")
+
+    import_torchvision()
+    monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", load)
+    with pytest.raises(ValueError, match=r"^the weights of 'resnet18' can't be had \(no network\); train one from"):
+        pretrained("resnet18", 2)
+    with pytest.raises(ValueError, match=r"^unknown network 'alexnet5'; those of torchvision are known"):
+        pretrained("alexnet5", 2)

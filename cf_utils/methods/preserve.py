@@ -30,7 +30,7 @@ class APR(Replay):
         """Choose the samples: x ``[R, K, ...]`` scaled; y, weight ``[R, K]``, weight 0 where too few were right."""
         if not self.stored:
             return
-        self.places = self.places or [*loop.model.relus, [*loop.model.weights][-1].rpartition(".")[0]]
+        self.kept_at = self.places or [*loop.model.relus, [*loop.model.weights][-1].rpartition(".")[0]]
         x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
         with evaluating(loop.model) as model:
             logits = torch.cat([model(loop.scaled(part)) for part in x.split(500, 1)], 1)
@@ -39,12 +39,12 @@ class APR(Replay):
         weight, index = (torch.cat([f[i][:, : self.per_class] for f in found], 1) for i in (0, 1))
         index = index + y.shape[1] * torch.arange(len(y), device=y.device).unsqueeze(1)
         self.samples = loop.scaled(take(x.flatten(0, 1), index)), take(y.flatten(), index), weight
-        self.then = {name: h.detach() for name, h in look(loop.model, self.samples[0], self.places)[1].items()}
+        self.then = {name: h.detach() for name, h in look(loop.model, self.samples[0], self.kept_at)[1].items()}
 
     def penalty(self, loop, batch, logits):
         if self.samples is not None:
-            _, now = look(loop.model, self.samples[0], self.places)
-            return self.mean(sum((now[name] - self.then[name]).square().flatten(2).mean(2) for name in self.places))
+            _, now = look(loop.model, self.samples[0], self.kept_at)
+            return self.mean(sum((now[name] - self.then[name]).square().flatten(2).mean(2) for name in self.kept_at))
 
     def mean(self, distance):
         """strength * mean of what is given for each sample ``[R, K]``, over those that count: ``[R]``."""

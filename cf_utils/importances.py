@@ -1,0 +1,217 @@
+"""How much each weight matters to what a network says: Fisher diagonals and memory aware synapses, exact and fast.
+
+No loop over samples: for a linear layer with input x and gradient d at its output, the per-sample gradient of the
+weight is the outer product of d and x, so that sums of squares over samples are one matrix product, (d^2)^T (x^2), and
+sums of absolute values |d|^T |x|.  Weights of norms are as simple; convolutions unfold.
+"""
+
+from functools import partial
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from cf_utils.randomness import generator as seeded
+
+FISHERS = ("exact", "sampled", "empirical", "batched")
+SYNAPSES = ("global", "local")
+
+
+def fisher_diagonal(model, x, y=None, kind="exact", generator=None, allowed=None, batch=64, chunk=None):
+    """Diagonal of the Fisher information of a Replicas, mean over samples: weight's name -> ``[R, ...]``, 0 or more.
+
+    x: ``[N, ...]``, scaled, shared by the replicas.  kind: "exact", the expectation of the squared gradient of log p
+    over labels from the model's own p; "sampled", one label a sample drawn from p (by ``generator``, of the CPU, or by
+    each replica's seed); "empirical", the labels y ``[N]``; "batched", squared gradients of the mean loss of each
+    ``batch`` samples and their labels y, no Fisher: what cancels within a batch is lost (Kunstner et al. 2019,
+    arXiv:1905.12558).
+    allowed: ``[outputs]`` bool, the outputs that count; None: all.  chunk: samples at a time; None: 1,000, of networks
+    with convolutions 100.  The model is looked at in evaluation mode and left as it was.
+    Raises ValueError for an unknown kind, missing or impossible labels, no samples, or a layer without a formula here.
+    """
+    check_kind(kind, FISHERS)
+    counted = _checked(model, x, y, allowed, kind)
+    if kind == "batched":
+        return _stacked(model, lambda network, seed: _batched(network, x, y, counted, batch))
+
+    def terms(draw, logits, seen, part):
+        log_p = (logits if allowed is None else logits.masked_fill(~counted, float("-inf"))).log_softmax(1)
+        p = log_p.detach().exp()
+        if kind == "exact":
+            classes = torch.nonzero(counted)[:, 0].tolist()
+            return ((_gradients(log_p[:, c].sum(), seen), p[:, c]) for c in classes)
+        if kind == "empirical":
+            labels = y[part].unsqueeze(1)
+        else:
+            labels = torch.multinomial(p.nan_to_num(1.0).cpu(), 1, generator=draw)
+        value = log_p.gather(1, labels.to(p.device)).sum()
+        return [(_gradients(value, seen), torch.ones_like(p[:, 0]))]
+
+    def one(network, seed):
+        return _means(network, x, partial(terms, generator or seeded(seed, "fisher")), torch.square, chunk)
+
+    return _stacked(model, one)
+
+
+def mas(model, x, kind="global", allowed=None, chunk=None):
+    """Memory aware synapses (Aljundi et al. 2018, arXiv:1711.09601): weight's name -> ``[R, ...]``, 0 or more.
+
+    kind: "global", the mean over samples of |d ||f(x)||^2 / d w|; "local" (Hebbian), of networks of linear layers and
+    ReLU, the mean of 2 |x_i| |y_j|, with a layer's input x and its output y after ReLU (the last layer's as it is); a
+    bias has the input 1.
+    x: ``[N, ...]``, scaled, shared by the replicas.  allowed, chunk: as of ``fisher_diagonal``.
+    Raises ValueError for an unknown kind, no samples, or a layer without a formula here.
+    """
+    check_kind(kind, SYNAPSES)
+    counted = _checked(model, x, None, allowed, kind)
+
+    def terms(logits, seen, part):
+        weight = torch.ones_like(logits[:, 0])
+        if kind == "global":
+            value = (logits if allowed is None else logits[:, counted]).square().sum()
+            return [(_gradients(value, seen), weight)]
+        if not all(isinstance(layer, nn.Linear) for layer, _, _ in seen.values()):
+            raise ValueError(
+                "local importances are those of linear layers with ReLU between them; this network has others"
+            )
+        *hidden, last = (out.detach() for _, _, out in seen.values())
+        return [([2 * y for y in (*map(torch.relu, hidden), last * counted)], weight)]
+
+    return _stacked(model, lambda network, seed: _means(network, x, terms, torch.abs, chunk))
+
+
+def check_kind(kind, known):
+    """ValueError if ``kind`` is not one of ``known``."""
+    if kind not in known:
+        raise ValueError(f"kind={kind!r} is unknown; known are {', '.join(known)}")
+
+
+def _checked(model, x, y, allowed, kind):
+    """The outputs that count, ``[outputs]`` bool on the model's device; ValueError for arguments that do not fit."""
+    last = [*model.weights.values()][-1]
+    allowed = torch.ones(last.shape[1], dtype=torch.bool) if allowed is None else allowed
+    if len(x) == 0:
+        raise ValueError("importances need one sample or more")
+    if allowed.ndim != 1:
+        raise ValueError(f"allowed has the shape {list(allowed.shape)}; it is one entry for each output")
+    if kind in ("empirical", "batched"):
+        if y is None:
+            raise ValueError(f"kind={kind!r} needs the labels y")
+        if len(y) != len(x):
+            raise ValueError(f"there are {len(y)} labels for {len(x)} samples")
+        if not torch.isin(y.cpu(), torch.nonzero(allowed.cpu())[:, 0]).all():
+            raise ValueError("y has labels of outputs that do not count, or that are not there")
+    return allowed.to(last.device)
+
+
+def _stacked(model, one):
+    """``one(network, seed)``, weight's name -> tensor, of each replica in evaluation mode, stacked."""
+    found = [one(model.replica(r).eval(), seed) for r, seed in enumerate(model.seeds)]
+    return {name: torch.stack([of[name] for of in found]) for name in model.weights}
+
+
+def _batched(network, x, y, counted, batch, chunk=1000):
+    """Mean over batches of the squared gradient of a batch's mean cross-entropy."""
+    if batch < 1:
+        raise ValueError(f"batch={batch} is not possible; it is 1 or more")
+    total = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
+    batches = list(zip(x.split(batch), y.split(batch), strict=True))
+    for images, labels in batches:
+        network.zero_grad()
+        for part, of in zip(images.split(chunk), labels.split(chunk), strict=True):
+            logits = network(part.to(counted.device)).masked_fill(~counted, float("-inf"))
+            loss = F.cross_entropy(logits, of.to(counted.device), reduction="sum") / len(labels)
+            loss.backward()
+        for name, w in network.named_parameters():
+            total[name] += w.grad.square()
+    return {name: value / len(batches) for name, value in total.items()}
+
+
+def _means(network, x, terms, f, chunk):
+    """Means over samples of ``f``, square or abs, of each sample's gradients: weight's name -> tensor.
+
+    ``terms(logits, seen, part)`` gives, for the samples ``x[part]``, pairs of the gradients at the outputs of the
+    layers ``seen`` and of a weight for each sample, ``[N]``.
+    """
+    seen = _watched(network)
+    if not chunk:  # a convolution needs each sample's gradient
+        chunk = 100 if any(isinstance(layer, nn.Conv2d) for layer in network.modules()) else 1000
+    total = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
+    for start in range(0, len(x), chunk):
+        part = slice(start, start + chunk)
+        logits = network(x[part].to(next(network.parameters()).device))
+        linear = {}
+        for gradients, weight in terms(logits, seen, part):
+            for (name, (layer, inputs, _)), d in zip(seen.items(), gradients, strict=True):
+                if isinstance(layer, nn.Linear):  # summed over labels first, for one product
+                    linear[name] = linear.get(name, 0) + f(d) * weight.unsqueeze(1)
+                    continue
+                for key, each in _each(layer, inputs, d).items():
+                    if f"{name}.{key}" in total:
+                        total[f"{name}.{key}"] += (f(each).flatten(1).T @ weight).view(each.shape[1:])
+        for name, d in linear.items():
+            total[f"{name}.weight"] += d.T @ f(seen[name][1])
+            if f"{name}.bias" in total:
+                total[f"{name}.bias"] += d.sum(0)
+    return {name: value / len(x) for name, value in total.items()}
+
+
+def _watched(network):
+    """A dict that each pass through ``network`` fills: name -> (layer with weights, its input, its output), in order.
+
+    ValueError for a layer whose importances have no formula here.
+    """
+    seen = {}
+
+    def note(name, layer, inputs, out):
+        seen[name] = layer, inputs[0].detach(), out
+
+    for name, layer in network.named_modules():
+        if getattr(layer, "inplace", False):
+            layer.inplace = False  # it would overwrite the output that the layer before it leaves here
+        if next(layer.parameters(recurse=False), None) is None:
+            continue
+        known = isinstance(layer, nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d)
+        if isinstance(layer, nn.Conv2d):
+            known = layer.groups == 1 and layer.padding_mode == "zeros" and not isinstance(layer.padding, str)
+        elif isinstance(layer, nn.LayerNorm):
+            known = len(layer.normalized_shape) == 1
+        if not known:
+            kind = type(layer).__name__
+            raise ValueError(f"no importances for layer {name!r} ({kind}); known are linear layers, Conv2d and norms")
+        layer.register_forward_hook(partial(note, name))
+    return seen
+
+
+def _gradients(value, seen):
+    return torch.autograd.grad(value, [out for _, _, out in seen.values()], retain_graph=True)
+
+
+def _each(layer, x, d):
+    """Each sample's gradient of a layer's weight and bias, from its input x and the gradient d at its output."""
+    if isinstance(layer, nn.Conv2d):
+        patches = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
+        weight = torch.einsum("nol,nkl->nok", d.flatten(2), patches).view(len(x), *layer.weight.shape)
+        return {"weight": weight, "bias": d.flatten(2).sum(2)}
+    if isinstance(layer, nn.LayerNorm):
+        return {"weight": d * F.layer_norm(x, layer.normalized_shape, eps=layer.eps), "bias": d}
+    parts = {"weight": d * F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps), "bias": d}
+    if isinstance(layer, nn.BatchNorm2d):
+        parts = {key: value.flatten(2).sum(2) for key, value in parts.items()}
+    return parts
+
+
+def overlap(a, b):
+    """How much two importances ``[R, P]`` lie on the same weights: ``[R]``, from 0 (disjoint) to 1 (proportional).
+
+    sum sqrt(a b), each scaled to sum 1; one minus the squared Frechet distance of Kirkpatrick et al. 2017 (4.3).
+    """
+    a, b = (value / value.sum(1, keepdim=True) for value in (a, b))
+    return (a * b).sqrt().sum(1)
+
+
+def carrying(importance, share=0.9):
+    """The smallest share of the weights, ``[R]`` in [0, 1], that carries ``share`` of an importance ``[R, P]``."""
+    part = importance.double().sort(1, descending=True).values.cumsum(1)
+    needed = (part < share * part[:, -1:]).sum(1) + 1
+    return needed / importance.shape[1]

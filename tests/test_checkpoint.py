@@ -1,0 +1,196 @@
+"""Runs that stop and go on, in memory and through a folder, end as if they had never stopped."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import assert_same, small, state, train
+from safetensors.torch import load_file
+
+from cf_utils import checkpoint, streams
+from cf_utils.methods import EWC, MAS, METHODS, Finetune, Replay
+from cf_utils.training import TrainConfig, run_stream
+
+CONFIGS = {
+    "adam": TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam"),
+    "momentum, stopping apart": TrainConfig(4, 9, 0.02, optimizer="sgd", momentum=0.9, stop_at=0.6),
+    "fresh": TrainConfig(epochs=2, batch_size=5, lr=0.01, fresh_optimizer=True),
+}
+
+
+def build():
+    return small("batch", dropout=0.2)()
+
+
+def assert_same_run(found, expected):
+    assert_same(state(found.model), state(expected.model))
+    for key in ("accuracy", "epochs", "diverged"):
+        torch.testing.assert_close(getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True)
+    assert found.seeds == expected.seeds and found.done == expected.done
+    for mine, other in zip(found.history, expected.history, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, stream, tmp_path):
+    method, settings = cls(**cls.example), CONFIGS[config]
+    whole = train(build, method, stream, settings)
+    run = build
+    for t in range(len(stream)):
+        run = train(run, method if t == 0 else None, stream, settings, until=t + 1)
+        checkpoint.save(run, stream, tmp_path / "run")
+        run = checkpoint.load(tmp_path / "run", build, method, stream, settings, device="cpu")
+        assert run.done == t + 1
+    assert_same_run(run, whole)
+
+
+def test_a_list_of_methods_goes_on_in_memory_and_leaves_the_first_part_alone(stream):
+    methods = [Replay(20), EWC(5.0)]
+    whole = train(build, methods, stream, CONFIGS["adam"])
+    part = train(build, methods, stream, CONFIGS["adam"], until=2)
+    before = state(part.model)
+    assert part.accuracy.shape == (3, 3, 3) and part.done == 2
+    assert_same_run(train(part, None, stream, CONFIGS["adam"]), whole)
+    assert_same(state(part.model), before)
+    assert part.done == 2
+
+
+def test_a_run_can_go_on_with_another_method(stream):
+    part = train(build, Finetune(), stream, CONFIGS["adam"], until=1)
+    run = train(part, Replay(20), stream, CONFIGS["adam"])
+    assert run.done == 3 and torch.equal(run.accuracy[:, :2], part.accuracy)
+
+
+def test_what_lies_in_the_folder(images, tmp_path):
+    stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
+    run = train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2)
+    checkpoint.save(run, stream, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "head.safetensors", "importances.safetensors", "methods.pt", "run.json", "run.pt", "shared.safetensors",
+        "task_1", "task_2",
+    ]  # fmt: skip
+    head = load_file(tmp_path / "task_2" / "head.safetensors")
+    assert torch.equal(head["fc3.weight"], run.model.weights["fc3.weight"][:, [2, 3]])
+    assert json.loads((tmp_path / "task_2" / "classes.json").read_text()) == {"task": "[2, 3]", "labels": [2, 3]}
+    performance = json.loads((tmp_path / "task_1" / "performance.json").read_text())
+    assert performance == {"right after": run.accuracy[:, 1, 0].tolist(), "now": run.accuracy[:, 2, 0].tolist()}
+    importances = load_file(tmp_path / "importances.safetensors")
+    assert torch.equal(importances["0/importance/fc1.weight"], run.methods[0].importance["fc1.weight"])
+    assert torch.equal(importances["0/anchor/fc1.weight"], run.methods[0].anchor["fc1.weight"])
+
+
+def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_path):
+    config = CONFIGS["adam"]
+
+    def load(build=small(), method=MAS(1.0), stream=stream, config=config):  # noqa: B008
+        return checkpoint.load(tmp_path / "run", build, method, stream, config, device="cpu")
+
+    with pytest.raises(ValueError, match="holds no whole run"):
+        load()
+    checkpoint.save(train(small(), MAS(1.0), stream, config, until=1), stream, tmp_path / "run")
+    assert load().done == 1
+    other = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
+    turned = [replace(task, x_train=task.x_train.flip(3)) for task in stream.tasks]
+    mirrored = replace(stream, tasks=tuple(turned))  # in all but its pixels the same
+    for arguments, message in [
+        ({"build": small("batch")}, "is of another network"),
+        ({"method": Replay(3)}, "was trained with MAS, not with this method"),
+        ({"method": MAS(2.0)}, r"was trained with MAS at strength=1\.0, not 2\.0"),
+        ({"method": MAS(1.0, "local")}, "was trained with MAS at kind='global', not 'local'"),
+        ({"config": replace(config, epochs=7)}, "was trained with epochs=2, not 7; delete the folder to start anew"),
+        ({"stream": other}, "was trained with scenario='class', not 'task'"),
+        ({"stream": mirrored}, "was trained with tasks="),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            load(**arguments)
+    for name in ("shared.safetensors", "run.pt", "methods.pt"):
+        file = tmp_path / "run" / name
+        whole = file.read_bytes()
+        for damaged in (b"", b"half", whole[: len(whole) // 2]):
+            file.write_bytes(damaged)
+            with pytest.raises(ValueError, match=r"holds no whole run: \S") as error:
+                load()
+            assert "\n" not in str(error.value)
+        file.write_bytes(whole)
+
+
+def test_reading_a_folder_executes_nothing(stream, tmp_path):
+    class Harmful:
+        def __reduce__(self):
+            return Path.mkdir, (tmp_path / "ran",)
+
+    config, method = CONFIGS["adam"], Finetune()
+    checkpoint.save(train(small(), method, stream, config, until=1), stream, tmp_path / "run")
+    torch.save(dict.fromkeys(checkpoint.KEYS, Harmful()), tmp_path / "run" / "run.pt")
+    with pytest.raises(ValueError, match="holds no whole run"):
+        checkpoint.load(tmp_path / "run", small(), method, stream, config, device="cpu")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_until_and_the_stream_must_fit(stream, images):
+    part = train(small(), Finetune(), stream, CONFIGS["adam"], until=2)
+    for until in (1, 4, True, 1.5):
+        with pytest.raises(ValueError, match=rf"until={until} is not possible; it is a number of tasks, 2 to 3"):
+            train(part, None, stream, CONFIGS["adam"], until=until)
+    with pytest.raises(ValueError, match="the run is one on 3 tasks, but this stream has 2"):
+        train(part, None, streams.split(images, [[0, 1], [2, 3]]), CONFIGS["adam"])
+    assert run_stream(small(), Finetune(), stream, CONFIGS["adam"], [0], "cpu", until=0).accuracy.shape == (1, 1, 3)
+
+
+def test_what_a_run_going_on_cannot_change_is_said(stream):
+    part = train(small(), Finetune(), stream, CONFIGS["adam"], until=1)
+    for config, message in [
+        (replace(CONFIGS["adam"], lr=0.5), "goes on with its optimizer, so lr stays 0.01, not 0.5"),
+        (replace(CONFIGS["adam"], optimizer="sgd"), "so optimizer stays 'adam', not 'sgd'"),
+        (replace(CONFIGS["adam"], stop_at=0.9), "so stop_at stays None, not 0.9"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            train(part, None, stream, config)
+    with pytest.raises(ValueError, match="was measured on 'test' images, so it can't go on with 'val'"):
+        train(part, None, stream, CONFIGS["adam"], evaluate="val")
+
+
+def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):
+    config, place = CONFIGS["adam"], tmp_path / "run"
+    run = train(small(), MAS(1.0), stream, config, until=1)
+    checkpoint.save(run, stream, place)
+    later = train(run, None, stream, config, until=2)
+    write, files = checkpoint.save_file, []
+
+    def fail(tensors, path):
+        files.append(path)
+        if len(files) == 4:
+            raise OSError("disk full")
+        write(tensors, path)
+
+    monkeypatch.setattr(checkpoint, "save_file", fail)
+    with pytest.raises(OSError, match="disk full"):
+        checkpoint.save(later, stream, place)
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    found = checkpoint.load(place, small(), MAS(1.0), stream, config, device="cpu")
+    assert_same_run(found, run)
+
+
+def test_strengths_of_replicas_and_frozen_weights_come_back(stream, tmp_path):
+    class Freeze(Finetune):
+        name = None
+
+        def before_task(self, loop):
+            if loop.t == 0:
+                loop.model.weights["fc1.weight"].requires_grad_(False)
+
+    chain, config = [Freeze(), EWC([0.0, 1.0, 100.0])], CONFIGS["adam"]
+    part = train(small(), chain, stream, config, until=1)
+    checkpoint.save(part, stream, tmp_path / "run")
+    again = checkpoint.load(tmp_path / "run", small(), chain, stream, config, device="cpu")
+    assert_same_run(train(again, None, stream, config), train(small(), chain, stream, config))
+
+
+def test_a_method_that_stores_what_cannot_be_written_is_named(stream, tmp_path):
+    run = train(small(), Finetune(), stream, CONFIGS["adam"], until=1)
+    run.methods[0].things = [object()]
+    with pytest.raises(ValueError, match="0/things/0 is a object, which cannot be written to disk"):
+        checkpoint.save(run, stream, tmp_path / "run")

@@ -1,0 +1,463 @@
+"""Image sets: shapes, CIFAR, Tiny-ImageNet, folders; flips and crops."""
+
+import hashlib
+import os
+import pickle
+import warnings
+import zipfile
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from conftest import assert_equal_alone, assert_same, make_images, small, state, train
+from PIL import Image
+
+from cf_utils import data, shapes, streams
+from cf_utils.methods import Batch, Replay
+from cf_utils.methods.augment import FlipAndCrop
+from cf_utils.randomness import generator
+from cf_utils.training import TrainConfig
+
+datasets = data.import_torchvision().datasets
+
+
+def refusal(name, do=data.load):
+    with pytest.raises(data.DataError) as error:
+        do(name)
+    message = str(error.value)
+    assert message and "\n" not in message
+    return message
+
+
+def paint(file, colour, size=4, mode="RGB", **options):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.new(mode, (size, size), colour).save(file, **options)
+
+
+def paint_folder(folder, kind="png", test="test", classes=("cat", "dog")):
+    for c, name in enumerate(classes):
+        for i in range(3):
+            paint(folder / (test if i == 2 else "train") / name / f"{i}.{kind}", (100 * c, 50 * i, 7))
+    return folder
+
+
+# --- shapes ---
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    return shapes.generate(1200, seed=3)
+
+
+def test_shapes_have_ten_classes_in_equal_numbers(drawn):
+    x, y, masks = drawn
+    assert x.shape == (1200, 3, 32, 32) and x.dtype == np.uint8
+    assert masks.shape == (1200, 32, 32) and masks.dtype == bool
+    assert len(shapes.CLASSES) == 10 and np.bincount(y).tolist() == [120] * 10 and y.dtype == np.int64
+    assert np.abs(np.diff(y)).mean() > 2  # in random order
+
+
+def test_shapes_follow_their_seed_alone(drawn):
+    np.random.seed(1)
+    for found, expected in zip(shapes.generate(1200, seed=3), drawn, strict=True):
+        assert np.array_equal(found, expected)
+    assert not np.array_equal(shapes.generate(1200, seed=4)[0], drawn[0])
+    assert len({picture.tobytes() for picture in drawn[0]}) == 1200
+
+
+def test_outside_its_mask_an_image_is_the_ground_alone():
+    rng = np.random.default_rng(3)
+    labels = rng.permutation(np.arange(200) % 10)
+    ground = (255 * shapes._ground(200, rng)).round().astype(np.uint8)  # what is drawn first
+    x, found, masks = shapes.generate(200, seed=3)
+    changed = (x != ground).any(1)
+    assert np.array_equal(found, labels) and not (changed & ~masks).any()
+    assert changed[masks].mean() > 0.95 and (masks.sum((1, 2)) > 60).all() and masks.mean() < 0.3
+
+
+def test_mask_of_a_shape_has_its_form():
+    u, v = np.meshgrid(np.linspace(-1.5, 1.5, 301), np.linspace(-1.5, 1.5, 301))
+    inside = {name: shape(u, v) < 0 for name, (shape, _) in shapes.CLASSES.items()}
+    area = {name: 9 * form.mean() for name, form in inside.items()}
+    assert area["disc"] == pytest.approx(np.pi, rel=0.01) and area["square"] == pytest.approx(4, rel=0.02)
+    assert area["ring"] == pytest.approx(np.pi * (1 - 0.4**2), rel=0.01)
+    assert area["triangle"] == pytest.approx(0.75 * 3**0.5, rel=0.02)
+    assert area["heart"] == pytest.approx(1 + np.pi / 4, rel=0.02)
+    assert not inside["ring"][150, 150] and not inside["moon"][150, 200] and inside["star"][150, 150]
+    for name in set(inside) - {"moon"}:
+        assert (inside[name] != inside[name][:, ::-1]).mean() < 0.01  # upright: left is right
+    assert inside["triangle"][:150].sum() < inside["triangle"][151:].sum()
+    assert inside["heart"][:150].sum() > inside["heart"][151:].sum()
+
+
+def test_place_size_and_colour_do_not_give_the_class_away(drawn):
+    x, y, masks = drawn
+    area = masks.sum((1, 2))
+    centre = np.stack([(masks * grid).sum((1, 2)) / area for grid in np.mgrid[:32, :32]], 1)
+    colour = (x * masks[:, None]).sum((2, 3)) / area[:, None]
+    features = np.concatenate([area[:, None], centre, colour], 1)
+    for feature in features.T:
+        of_class = np.array([feature[y == c].mean() for c in range(10)])
+        assert of_class.std() < 0.5 * feature.std()  # classes differ far less than images of a class
+    features = np.c_[(features - features.mean(0)) / features.std(0), np.ones(1200)]
+    weights = np.linalg.lstsq(features[:900], np.eye(10)[y[:900]], rcond=None)[0]
+    assert ((features[900:] @ weights).argmax(1) == y[900:]).mean() < 0.2
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, True])
+def test_impossible_count_of_shapes_is_refused(count):
+    with pytest.raises(ValueError, match="is not possible; it is a whole number, 1 or more"):
+        shapes.generate(count)
+
+
+def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
+    images = data.load("shapes")
+    held = data._hold_out(images, 1000, seed=2)  # what load does last, without drawing all again
+    assert (images.name, images.classes) == ("shapes", tuple(shapes.CLASSES))
+    assert images.x_train.shape == (10000, 3, 32, 32) and images.x_test.shape == (2000, 3, 32, 32)
+    assert images.y_test.bincount().tolist() == [200] * 10 and images.masks_test.shape == (2000, 32, 32)
+    mask = {x.numpy().tobytes(): m for x, m in zip(images.x_train, images.masks_train, strict=True)}
+    for part, count in (("train", 9000), ("val", 1000)):
+        x, masks = getattr(held, f"x_{part}"), getattr(held, f"masks_{part}")
+        assert len(x) == len(masks) == count
+        assert all(torch.equal(mask[a.numpy().tobytes()], m) for a, m in zip(x, masks, strict=True))
+    with pytest.raises(ValueError, match="masks_train has 10000 rows, but y_train 5"):
+        replace(images, x_train=images.x_train[:5], y_train=images.y_train[:5])
+    stream = streams.split(images, [[0, 1], [2, 3]])
+    assert torch.equal(stream.to("cpu").images.masks_test, images.masks_test)
+    assert not list(place.iterdir())
+
+
+# --- CIFAR ---
+
+
+def write_cifar(monkeypatch, place, name, count=3):
+    """A set of ``count`` images a file in torchvision's format, its checksums in torchvision's tables."""
+    kind, rng, pixels = getattr(datasets, name.upper()), np.random.default_rng(0), []
+    (place / kind.base_folder).mkdir()
+
+    def write(file, content):
+        raw = pickle.dumps(content)
+        (place / kind.base_folder / file).write_bytes(raw)
+        return file, hashlib.md5(raw).hexdigest()
+
+    def batch(file):
+        pixels.append(rng.integers(0, 255, (count, 3072), np.uint8))
+        return write(file, {"data": pixels[-1], "labels" if name == "cifar10" else "fine_labels": [1, 0, 1]})
+
+    monkeypatch.setattr(kind, "train_list", [batch(file) for file, _ in kind.train_list])
+    monkeypatch.setattr(kind, "test_list", [batch(file) for file, _ in kind.test_list])
+    _, md5 = write(kind.meta["filename"], {kind.meta["key"]: ["apple", "bear"]})
+    monkeypatch.setattr(kind, "meta", kind.meta | {"md5": md5})
+    return place / kind.base_folder, np.concatenate(pixels)
+
+
+@pytest.mark.parametrize(("name", "files"), [("cifar10", 5), ("cifar100", 1)])
+def test_cifar_is_read_as_torchvision_stores_it(place, monkeypatch, name, files):
+    _, pixels = write_cifar(monkeypatch, place, name)
+    paint_folder(place / name, "jpg")  # the originals come first
+    images = data.load(name)
+    assert images.name == name and images.classes == ("apple", "bear")
+    assert images.x_train.dtype == torch.uint8 and images.x_train.is_contiguous()
+    expected = torch.from_numpy(pixels).view(-1, 3, 32, 32)
+    assert torch.equal(images.x_train, expected[: 3 * files]) and torch.equal(images.x_test, expected[3 * files :])
+    assert images.y_train.tolist() == [1, 0, 1] * files and images.y_test.tolist() == [1, 0, 1]
+    data.fetch(name)  # is there
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100", "tiny-imagenet"])
+@pytest.mark.parametrize("do", [data.load, data.fetch])
+def test_missing_set_without_a_network_names_what_works(place, name, do):
+    message = refusal(name, do)
+    assert message.startswith(f"{name} is not complete in {place} and could not be downloaded: ")
+    assert "no route to host" in message and message.endswith("; 'shapes' works without a network")
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("file", ["test", "meta"])
+def test_a_corrupt_cifar_file_is_never_unpickled(place, monkeypatch, name, file):
+    folder, _ = write_cifar(monkeypatch, place, name)
+    paint_folder(place / name)  # nor replaced by another set
+    next(folder.glob(f"*{file}*")).write_bytes(pickle.dumps(Trap()))
+    assert "'shapes' works without a network" in refusal(name)
+
+
+class Trap:
+    def __reduce__(self):
+        return pytest.fail, ("unpickled",)
+
+
+@pytest.mark.parametrize(
+    ("name", "archive"), [("cifar10", "cifar-10-python.tar.gz"), ("tiny-imagenet", "tiny-imagenet-200.zip")]
+)
+def test_a_half_downloaded_archive_is_named(place, name, archive):
+    (place / archive).write_bytes(b"half")
+    assert f"({archive} there is incomplete or corrupt)" in refusal(name)
+
+
+# --- folders ---
+
+
+@pytest.mark.parametrize(("kind", "what"), [("jpg", "JPEG copy"), ("JPEG", "JPEG copy"), ("png", "image folder")])
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_a_folder_named_cifar_is_called_what_it_is(place, name, kind, what):
+    paint_folder(place / name, kind)
+    images = data.load(name)
+    assert images.name == f"{name} ({what})" and images.classes == ("cat", "dog")
+    assert streams.split(images, [[0], [1]]).name == f"split {name} ({what})"
+
+
+def test_tiny_imagenet_100_is_found_but_never_taken_for_all_200(place):
+    assert "needs the folders train/CLASS" in (message := refusal("tiny-imagenet-100"))
+    assert "'shapes' works without a network" in message
+    folder = paint_folder(place / "tiny-imagenet-100", "JPEG", "val", ("n01", "n02", "n03"))
+    (folder / "classes.txt").write_text("n03\tcrane, bird\nn02\tbullfrog, Rana catesbeiana\nn01\tcrane\nno tab\n")
+    images = data.load("tiny-imagenet-100")
+    assert images.name == "tiny-imagenet-100" and images.classes == ("crane (n01)", "bullfrog", "crane (n03)")
+    message = refusal("tiny-imagenet")
+    assert "'tiny-imagenet-100' is: load that" in message and "python -m cf_utils.data tiny-imagenet" in message
+
+
+def test_images_of_any_kind_are_read_as_rgb(tmp_path):
+    train = paint_folder(tmp_path) / "train"
+    for file in train.rglob("*.png"):
+        file.unlink()
+    paint(train / "cat" / "0.png", 120, mode="L")
+    paint(train / "cat" / "1.gif", (9, 200, 30))
+    paint(train / "cat" / "2.png", 1, mode="1")
+    paint(train / "cat" / "3.png", (1, 2, 3, 0), mode="RGBA")
+    paint(train / "cat" / "4.png", (50, 7), mode="LA")
+    palette = Image.new("RGB", (4, 4), (4, 5, 6)).quantize()
+    palette.save(train / "cat" / "5.png", transparency=b"\0" * 3)
+    paint(train / "cat" / "6.webp", (7, 8, 9), lossless=True)
+    paint(train / "dog" / "0.tif", (0, 0, 0, 0), mode="CMYK")
+    paint(train / "dog" / "1.BMP", (70, 80, 90))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images = data.load(f"folder:{tmp_path}")
+    cats = [[120] * 3, [9, 200, 30], [255] * 3, [1, 2, 3], [50] * 3, [4, 5, 6], [7, 8, 9]]
+    assert images.x_train[:, :, 2, 2].tolist() == [*cats, [255] * 3, [70, 80, 90]]
+
+
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_an_image_of_more_than_8_bits_is_refused(tmp_path, mode):
+    file = paint_folder(tmp_path) / "train" / "dog" / "9.tif"
+    paint(file, 300, mode=mode)
+    assert f"{file} is not a readable image: it has more than 8 bits" in refusal(f"folder:{tmp_path}")
+
+
+def test_a_folder_is_read_anew_and_left_as_it_was(tmp_path):
+    folder = paint_folder(tmp_path)
+    images = data.load(f"folder:{folder}")
+    assert images.x_train[:, :, 0, 0].tolist() == [[0, 0, 7], [0, 50, 7], [100, 0, 7], [100, 50, 7]]
+    assert images.x_test[:, :, 0, 0].tolist() == [[0, 100, 7], [100, 100, 7]] and images.x_test.dtype == torch.uint8
+    assert images.y_train.tolist() == [0, 0, 1, 1] and images.mean.tolist() == [50, 25, 7]
+    paint(folder / "train" / "cat" / "0.png", (255, 0, 0))
+    assert data.load(f"folder:{folder}").x_train[0, :, 0, 0].tolist() == [255, 0, 0]
+    assert sorted(os.listdir(folder)) == ["test", "train"]
+
+
+# --- Tiny-ImageNet ---
+
+
+def write_tiny_imagenet(place, classes=("n01", "n02")):
+    """The layout of the original archive, small: two training images a class, two tests in all."""
+    folder = place / "tiny-imagenet-200"
+    for c, wnid in enumerate(classes):
+        for i in range(2):
+            paint(folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", (100 * c, 0, 0), 8, quality=95)
+        (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("0 0 1 1")
+    rows = [f"val_{i}.JPEG\t{wnid}\t0\t0\t62\t62" for i, wnid in enumerate(reversed(classes))]
+    for i, _ in enumerate(classes):
+        paint(folder / "val" / "images" / f"val_{i}.JPEG", 200, 8, "L")
+    paint(folder / "test" / "images" / "test_0.JPEG", 0, 8)
+    (folder / "val" / "val_annotations.txt").write_text("\n".join(rows) + "\n")
+    (folder / "wnids.txt").write_text("\n".join(reversed(classes)))
+    (folder / "words.txt").write_text("n00\tentity\nn01\tgoldfish, Carassius auratus\nn02\tbullfrog\n")
+    return folder
+
+
+@pytest.fixture
+def archive(place, monkeypatch, tmp_path_factory):
+    """The bytes of a small archive whose checksum is the expected one."""
+    source = tmp_path_factory.mktemp("source")
+    folder, file = write_tiny_imagenet(source), source / "small.zip"
+    with zipfile.ZipFile(file, "w") as whole:
+        for path in sorted(folder.rglob("*")):
+            whole.write(path, path.relative_to(source))
+    raw = file.read_bytes()
+    monkeypatch.setattr(data, "TINY_IMAGENET_MD5", hashlib.md5(raw).hexdigest())
+    return raw
+
+
+def serve(monkeypatch, raw):
+    """Let torchvision's download write ``raw``; returns the addresses asked for."""
+    asked = []
+
+    def write(url, filename, chunk_size=0):
+        asked.append(url)
+        with open(filename, "wb") as file:
+            file.write(raw)
+
+    monkeypatch.setattr(datasets.utils, "_get_redirect_url", lambda url, max_hops=3: url)
+    monkeypatch.setattr(datasets.utils, "_urlretrieve", write)
+    return asked
+
+
+def test_tiny_imagenet_is_fetched_and_read(place, archive, monkeypatch):
+    asked = serve(monkeypatch, archive)
+    (place / "tiny-imagenet-200.zip").write_bytes(archive[:100])  # an interrupted download
+    data.fetch("tiny-imagenet")
+    assert asked == [data.TINY_IMAGENET_URL] and os.listdir(place) == ["tiny-imagenet-200"]
+    images = data.load("tiny-imagenet")
+    assert images.name == "tiny-imagenet" and images.classes == ("goldfish", "bullfrog")
+    assert images.x_train.shape == (4, 3, 8, 8) and images.y_train.tolist() == [0, 0, 1, 1]
+    assert images.x_test[:, :, 4, 4].tolist() == [[200] * 3] * 2 and images.y_test.tolist() == [1, 0]
+    assert (images.x_train[:, 0, 4, 4] - torch.tensor([0, 0, 100, 100])).abs().max() <= 2
+    data.fetch("tiny-imagenet")
+    assert len(asked) == 1
+
+
+def test_a_wrong_checksum_leaves_no_folder(place, archive, monkeypatch):
+    serve(monkeypatch, archive[:-1])
+    message = refusal("tiny-imagenet", data.fetch)
+    assert "(tiny-imagenet-200.zip there is incomplete or corrupt)" in message and "corrupted; 'shapes'" in message
+    assert os.listdir(place) == ["tiny-imagenet-200.zip"]
+
+
+def test_an_interrupted_extraction_starts_afresh(place, archive, monkeypatch):
+    asked = serve(monkeypatch, archive)
+
+    def interrupt(self, path):
+        (data.Path(path) / "tiny-imagenet-200" / "train").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(zipfile.ZipFile, "extractall", interrupt)
+        data.fetch("tiny-imagenet")
+    assert os.listdir(place) == ["tiny-imagenet-200.zip"]
+    assert data.load("tiny-imagenet").x_train.shape == (4, 3, 8, 8) and len(asked) == 1  # the archive was whole
+
+
+def test_an_incomplete_tiny_imagenet_is_named(place):
+    folder = write_tiny_imagenet(place)
+    (folder / "val" / "images" / "val_1.JPEG").unlink()
+    assert "val_1.JPEG is not a readable image" in refusal("tiny-imagenet")
+    (folder / "val" / "val_annotations.txt").write_text("val_0.JPEG n01\n")
+    assert f"{folder} is incomplete or corrupt, delete it" in refusal("tiny-imagenet")
+    (folder / "val" / "val_annotations.txt").write_text("")
+    (folder / "wnids.txt").write_text("n01 n02 n03")
+    assert f"{folder} is incomplete, delete it: 2 of 3 classes are there" in refusal("tiny-imagenet")
+
+
+def test_classes_are_drawn_into_disjoint_tasks_by_a_seed():
+    images = make_images(classes=7)
+    drawn = streams.draw_classes(images, 3, 2, seed=1)
+    assert [len(task) for task in drawn] == [2, 2, 2] and len({c for task in drawn for c in task}) == 6
+    torch.manual_seed(5)
+    assert streams.draw_classes(images, 3, 2, seed=1) == drawn != streams.draw_classes(images, 3, 2, seed=2)
+    assert len(streams.split(images, drawn)) == 3
+    assert sorted(c for task in streams.draw_classes(images, 7, 1) for c in task) == list(range(7))
+
+
+@pytest.mark.parametrize(
+    ("tasks", "classes", "message"),
+    [
+        (4, 2, "4 tasks of 2 classes need 8, but made has 7"),
+        (0, 2, "tasks=0 is not possible; it is a whole number, 1 or more"),
+        (2, 1.5, "classes=1.5 is not possible"),
+    ],
+)
+def test_impossible_draws_of_classes_are_refused(tasks, classes, message):
+    with pytest.raises(ValueError, match=message):
+        streams.draw_classes(make_images(classes=7), tasks, classes)
+
+
+# --- flips and crops ---
+
+
+def by_hand(picture, mirrored, right, down):
+    """What a mirrored or plain image looks like through a window that is moved right and down."""
+    picture = picture.flip(-1) if mirrored else picture
+    padded = torch.nn.functional.pad(picture, (9, 9, 9, 9))
+    height, width = picture.shape[-2:]
+    return padded[:, 9 + down : 9 + down + height, 9 + right : 9 + right + width]
+
+
+def test_flips_and_crops_are_those_done_by_hand():
+    x = torch.randint(1, 256, (300, 2, 5, 6), generator=generator(0, "pictures")).to(torch.uint8)
+    changed, before = data.flip_and_crop(x, generator(0, "draws"), padding=2), x.clone()
+    choices = [(m, r, d) for m in (False, True) for r in range(-2, 3) for d in range(-2, 3)]
+    found = [[c for c in choices if torch.equal(by_hand(a, *c), b)] for a, b in zip(x, changed, strict=True)]
+    assert all(len(choice) == 1 for choice in found) and torch.equal(x, before)
+    assert len({choice[0] for choice in found}) == 50  # of 50 there are; each image has its own
+    assert 0.4 < np.mean([choice[0][0] for choice in found]) < 0.6
+    again = data.flip_and_crop(x.view(3, 100, 2, 5, 6), generator(0, "draws"), padding=2)
+    assert changed.dtype == torch.uint8 and torch.equal(again.flatten(0, 1), changed)
+    assert not torch.equal(data.flip_and_crop(x, generator(1, "draws"), padding=2), changed)
+
+
+def test_without_padding_images_are_only_mirrored():
+    x = torch.arange(24, dtype=torch.float32).view(1, 2, 3, 4).repeat(20, 1, 1, 1)
+    changed = data.flip_and_crop(x, generator(0, "draws"), padding=0)
+    kinds = [torch.equal(a, x[0]) + 2 * torch.equal(a, x[0].flip(-1)) for a in changed]
+    assert set(kinds) == {1, 2} and data.flip_and_crop(x[:0]).shape == (0, 2, 3, 4)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_flips_and_crops_are_the_same_on_a_gpu():
+    x = torch.randint(256, (50, 3, 8, 8), dtype=torch.uint8)
+    changed = data.flip_and_crop(x.cuda(), generator(0, "draws"))
+    assert changed.is_cuda and torch.equal(changed.cpu(), data.flip_and_crop(x, generator(0, "draws")))
+
+
+@pytest.mark.parametrize(
+    ("x", "padding", "message"),
+    [
+        (torch.zeros(5, 5), 4, r"a tensor \[..., C, H, W\], not torch.Size\(\[5, 5\]\)"),
+        ([1, 2], 4, "not list"),
+        (torch.zeros(1, 5, 5), -1, "padding=-1 is not possible; it is a whole number of pixels, 0 or more"),
+        (torch.zeros(1, 5, 5), 1.5, "padding=1.5 is not possible"),
+    ],
+)
+def test_flip_and_crop_names_wrong_input(x, padding, message):
+    with pytest.raises(ValueError, match=message):
+        data.flip_and_crop(x, padding=padding)
+
+
+CONFIG = TrainConfig(epochs=3, batch_size=9, lr=0.02, optimizer="adam")
+
+
+def test_augmented_replicas_equal_separate_runs(stream):
+    methods = [Replay(10), FlipAndCrop(1)]
+    build = small("batch", dtype=torch.float64)
+    run = train(build, methods, stream, CONFIG)
+    for r, seed in enumerate(run.seeds):
+        assert_equal_alone(run, train(build, methods, stream, CONFIG, [seed]), r)
+    plain = train(build, methods[:1], stream, CONFIG)
+    assert any(not torch.equal(w, plain.model.weights[name]) for name, w in run.model.weights.items())
+
+
+def test_every_step_task_and_replica_has_draws_of_its_own(stream):
+    x = stream.tasks[0].x_train
+    found = []
+    for t, step, seeds in [(0, 0, [0, 1]), (0, 1, [0]), (1, 0, [0])]:
+        batch = Batch(x.expand(len(seeds), *x.shape), None, len(x))
+        found += FlipAndCrop(2).augment(SimpleNamespace(t=t, step=step, seeds=seeds), batch).x
+    assert all(changed.dtype == torch.uint8 and changed.shape == x.shape for changed in found)
+    assert not any(torch.equal(a, b) for i, a in enumerate([x, *found]) for b in found[i:])
+
+
+def test_augmentation_leaves_the_stored_images_and_repeats_itself(stream):
+    before = stream.tasks[0].x_train.clone()
+    runs = [train(small(), FlipAndCrop(2), stream, CONFIG) for _ in range(2)]
+    assert_same(state(runs[0].model), state(runs[1].model))
+    assert torch.equal(stream.tasks[0].x_train, before)
+
+
+def test_augmentation_names_wrong_padding():
+    with pytest.raises(ValueError, match="padding=-1 is not possible"):
+        FlipAndCrop(-1)
