@@ -1,141 +1,175 @@
-"""What a run leaves on disk: safetensors, JSON, and torch.save's files, of which reading executes nothing."""
+"""Runs on disk: written after each task, read again in place of training, exported for others to use."""
 
 import copy
-import hashlib
 import inspect
 import json
-import os
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 
-from cf_utils.files import write_json
-from cf_utils.models import Replicas
-from cf_utils.training import Run, pick_device
+from cf_utils.files import atomic, write_json
+from cf_utils.models import Replicas, digest
+from cf_utils.training import Run, TrainConfig, pick_device, run_stream
 
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
 
-def save(run, stream, folder):
-    """Write a run to ``folder``, from which ``load`` takes it up again after its last task.
+def kept(folder, build, method, stream, config=None, seeds=range(10), evaluate="test", device="auto"):
+    """``training.run_stream`` that keeps the run in ``folder`` after each task, and goes on with what is there.
 
-    shared.safetensors: all weights and statistics but the last layer's; head.safetensors: those; for each task trained
-    task_1/head.safetensors: the last layer's rows for its classes, with classes.json (names) and performance.json
-    (accuracy right after it and now, one a replica); importances.safetensors: those of anchored methods, with the
-    anchors; run.json: settings; run.pt, methods.pt: what else it takes to go on, for torch.load.
-    A folder that is there is replaced as a whole. Raises ValueError for a method that stores what cannot be written.
+    A run that is there whole is read, so that a notebook executed again with the same settings trains nothing twice.
+    What a method in the list records in its attributes is kept with it.
+    Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network or data.
+    """
+    config, folder = config or TrainConfig(), Path(folder)
+    if (folder / "run.json").exists():
+        run = load(folder, build, method, stream, config, seeds, evaluate, device)
+    else:
+        run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
+    while run.done < len(stream):
+        run = run_stream(run, None, stream, device=device, until=run.done + 1)
+        save(run, stream, folder)
+    return run
+
+
+def save(run, stream, folder):
+    """Write what it takes to go on with a run: ``run.json``, what it is a run of, and ``run.pt``, how far it has come.
+
+    Both are written whole or not at all. Raises ValueError, and writes nothing, if the folder holds another run than an
+    earlier or later state of this one, or if a method stores what cannot be written.
     """
     folder = Path(folder)
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}") as part:
-        new, old = Path(part, "new"), Path(part, "old")
-        _write_run(run, stream, new)
-        if folder.exists():
-            os.replace(folder, old)
-        try:
-            os.replace(new, folder)
-        except BaseException:  # an interrupt between the two: the old run stays
-            if old.exists():
-                os.replace(old, folder)
-            raise
+    told, there = _told(run, run.methods, stream, run.config, run.evaluate), folder / "run.json"
+    if there.exists():
+        _compare(json.loads(there.read_text(encoding="utf-8")), told, folder)
+    state = {key: _plain(getattr(run, key), key) for key in KEYS}
+    state["weights"], state["statistics"] = _plain(run.model.weights, "model"), _plain(run.model.statistics, "model")
+    state["frozen"] = [name for name, w in run.model.weights.items() if not w.requires_grad]
+    state["methods"] = [_state(method, str(i)) for i, method in enumerate(run.methods)]
+    folder.mkdir(parents=True, exist_ok=True)
+    with atomic(folder / "run.pt") as path:
+        torch.save(state, path)
+    write_json(there, told)
 
 
-def _write_run(run, stream, folder):
-    folder.mkdir()
-    methods = [  # networks and functions are left out, to be made anew
-        {key: _plain(value, f"{i}/{key}") for key, value in vars(m).items() if not callable(value)}
-        for i, m in enumerate(run.methods)
-    ]
+def load(folder, build, method, stream, config, seeds=None, evaluate="test", device="auto"):
+    """The Run that ``save`` wrote; ``training.run_stream(load(...), None, stream)`` goes on with it.
+
+    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever it had. device: where
+    it will go on, "auto": CUDA if there. Nothing in the files is executed.
+    Raises ValueError if the folder holds no whole run, or one of another network, method, stream or settings.
+    """
+    folder, place = Path(folder), pick_device(device)
+    try:
+        told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        state = torch.load(folder / "run.pt", place, weights_only=True)
+        weights, statistics, frozen, stored = (state[key] for key in ("weights", "statistics", "frozen", "methods"))
+        of_run = {key: state[key] for key in KEYS}
+        seeds = told["seeds"] if seeds is None else [int(seed) for seed in seeds]
+    except Exception as error:  # a damaged file raises nearly anything
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ValueError(f"{folder} holds no whole run: {reason}") from None
+    model = Replicas(build, seeds)
+    methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
+    known = {"seeds": model.seeds, "methods": methods, "config": config, "evaluate": evaluate}
+    run = Run(model=model, start=digest(model.weights), **known, **of_run)
+    _compare(told, _told(run, run.methods, stream, config, evaluate), folder)
+    with torch.no_grad():
+        for name, value in (model.weights | model.statistics).items():
+            value.copy_((weights | statistics)[name])
+    for name in frozen:
+        model.weights[name].requires_grad_(False)
+    for one, values in zip(run.methods, stored, strict=True):
+        _restore(one, values)
+    for key in ("accuracy", "epochs", "diverged", "rng"):
+        value = getattr(run, key)
+        setattr(run, key, value if value is None else value.cpu())
+    return run
+
+
+def export(run, stream, folder):
+    """Write what a run has learned for others to use, in safetensors and JSON; a folder that is there is added to.
+
+    shared.safetensors: all weights and statistics but the last layer's; for each task trained task_1/head.safetensors,
+    the last layer's rows for its classes, classes.json, their names and outputs, and performance.json, the accuracy
+    right after the task and now, one a replica; importances.safetensors: of the methods that hold weights.
+    """
+    folder = Path(folder)
     shared = _plain(run.model.weights | run.model.statistics, "model")
     last = [*run.model.weights][-1].rpartition(".")[0] + "."
     head = {name: shared.pop(name) for name in [*shared] if name.startswith(last)}
     for t, task in enumerate(stream.tasks[: run.done]):
         place, labels = folder / f"task_{t + 1}", list(task.labels)
-        place.mkdir()
-        save_file({name: value[:, labels].contiguous() for name, value in head.items()}, place / "head.safetensors")
-        write_json(place / "classes.json", {"task": task.name, "labels": labels})
+        place.mkdir(parents=True, exist_ok=True)
+        _write_tensors(
+            {name: value[:, labels].contiguous() for name, value in head.items()}, place / "head.safetensors"
+        )
+        classes = [stream.images.classes[label] for label in labels]
+        write_json(place / "classes.json", {"task": task.name, "outputs": labels, "classes": classes})
         both = {"right after": run.accuracy[:, t + 1, t].tolist(), "now": run.accuracy[:, -1, t].tolist()}
         both = {key: [None if v != v else v for v in values] for key, values in both.items()}  # JSON has no NaN
         write_json(place / "performance.json", both)
-    importances = {}
-    for i, stored in enumerate(methods):
-        for key in ("importance", "anchor"):
-            values = stored[key] if isinstance(stored.get(key), dict) else {}
-            importances |= {f"{i}/{key}/{name}": value for name, value in values.items()}
-    for name, tensors in (("shared", shared), ("head", head), ("importances", importances)):
-        save_file(tensors, folder / f"{name}.safetensors")
-    torch.save({key: _plain(getattr(run, key), key) for key in KEYS}, folder / "run.pt")
-    torch.save(methods, folder / "methods.pt")
-    content = {
-        "done": run.done,
+    folder.mkdir(parents=True, exist_ok=True)
+    _write_tensors(shared, folder / "shared.safetensors")
+    held = [method.springs for method in run.methods if getattr(method, "anchored", False)]
+    found = {n: v for springs in held for n, v in _plain(springs.importance or {}, "importance").items()}
+    _write_tensors(found, folder / "importances.safetensors")
+
+
+def _write_tensors(tensors, file):
+    with atomic(file) as path:
+        save_file(tensors, path)
+
+
+def _told(run, methods, stream, config, evaluate):
+    """What a run is one of: whatever decides how it goes on, as JSON keeps it."""
+    parts = ("x_train", "y_train", f"x_{evaluate}", f"y_{evaluate}")
+    told = {
         "seeds": run.seeds,
-        "methods": [type(m).__name__ for m in run.methods],
-        "frozen": [name for name, w in run.model.weights.items() if not w.requires_grad],
-        "settings": _settings(stream, run.config, run.evaluate),
+        "network": str(run.model.replica(0)).splitlines(),
+        "start": run.start,
+        "stream": f"{stream.name}, {stream.scenario}-incremental",
+        "tasks": [
+            [task.name, list(task.labels), digest({p: getattr(task, p) for p in parts})] for task in stream.tasks
+        ],
+        "evaluate": evaluate,
+        "methods": [type(method).__name__ for method in methods],
     }
-    write_json(folder / "run.json", content)
+    for i, method in enumerate(methods):
+        names = [name for name in inspect.signature(type(method)).parameters if name in vars(method)]
+        told |= {f"{i}/{type(method).__name__} {name}": _json(getattr(method, name)) for name in names}
+    return told | asdict(config)
 
 
-def load(folder, build, method, stream, config, evaluate="test", device="auto"):
-    """The Run that ``save`` wrote: ``training.run_stream(load(...), None, stream)`` goes on with it.
-
-    build, method, stream, config, evaluate: as the run began with. device: where it will go on, "auto": CUDA if there.
-    Raises ValueError if the folder holds no whole run, or one of a network of other shapes, or of another method,
-    stream or settings.
-    """
-    folder, place = Path(folder), pick_device(device)
-    try:
-        content = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        then, seeds, kinds, frozen = (content[key] for key in ("settings", "seeds", "methods", "frozen"))
-        source = load_file(folder / "shared.safetensors") | load_file(folder / "head.safetensors")
-        state = torch.load(folder / "run.pt", weights_only=True)
-        found = {key: state[key] for key in KEYS}
-        stored = torch.load(folder / "methods.pt", place, weights_only=True)
-    except Exception as error:  # a damaged file raises nearly anything
-        reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ValueError(f"{folder} holds no whole run: {reason}") from None
-    _compare(then, _settings(stream, config, evaluate), folder)
-    model = Replicas(build, seeds)
-    target = model.weights | model.statistics
-    if {k: v.shape for k, v in target.items()} != {k: v.shape for k, v in source.items()}:
-        raise ValueError(f"the run in {folder} is of another network than this one")
-    methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
-    if [type(m).__name__ for m in methods] != kinds:
-        raise ValueError(f"the run in {folder} was trained with {', '.join(kinds)}, not with this method")
-    with torch.no_grad():
-        for name, value in source.items():
-            target[name].copy_(value)
-    for name in frozen:
-        model.weights[name].requires_grad_(False)
-    for m, kind, values in zip(methods, kinds, stored, strict=True):
-        arguments = [key for key in inspect.signature(type(m)).parameters if key in values]
-        _compare(values, {key: getattr(m, key) for key in arguments}, folder, f"{kind} at ")
-        vars(m).update(values)
-    return Run(model=model, seeds=model.seeds, methods=methods, config=config, evaluate=evaluate, **found)
+def _json(value):
+    value = value.tolist() if isinstance(value, torch.Tensor) else value
+    return [_json(v) for v in value] if isinstance(value, list | tuple | range) else value
 
 
-def _compare(then, now, folder, what=""):
-    for key in now:
-        was, value = (v.tolist() if isinstance(v, torch.Tensor) else v for v in (then.get(key), now[key]))
+def _compare(then, now, folder):
+    for key in [*now, *then]:
+        was, value = then.get(key), now.get(key)
         if was != value:
-            was = f"{what}{key}={was!r}, not {value!r}"
-            raise ValueError(f"the run in {folder} was trained with {was}; delete the folder to start anew")
+            shown = "" if len(f"{was}{value}") > 200 else f": {was!r}, not {value!r}"
+            key = key.partition("/")[2] or key
+            raise ValueError(
+                f"the run in {folder} was trained with another {key}{shown}; delete the folder to start anew"
+            )
 
 
-def _settings(stream, config, evaluate):
-    tasks = [[task.name, list(task.labels), len(task.y_train), _digest(task)] for task in stream.tasks]
-    data = {"stream": stream.name, "scenario": stream.scenario, "tasks": tasks, "evaluate": evaluate}
-    return data | asdict(config)
+def _state(thing, name):
+    """Attributes of a method, or of what it holds; networks and functions are left out, to be made anew."""
+    return {key: _plain(value, f"{name}/{key}") for key, value in vars(thing).items() if not callable(value)}
 
 
-def _digest(task):
-    """Of 16 training images spread over the task, with their labels: tells other data from the same."""
-    some = slice(None, None, max(1, len(task.y_train) // 16))
-    parts = [value[some].cpu().numpy().tobytes() for value in (task.x_train, task.y_train)]
-    return hashlib.sha256(b"".join(parts)).hexdigest()[:16]
+def _restore(thing, values):
+    for key, value in values.items():
+        if hasattr(getattr(thing, key, None), "__dict__") and isinstance(value, dict):
+            _restore(getattr(thing, key), value)
+        else:
+            setattr(thing, key, value)
 
 
 def _plain(value, name):
@@ -152,4 +186,6 @@ def _plain(value, name):
     for kind in (bool, int, float, str):  # also plain ones of numpy's
         if isinstance(value, kind):
             return kind(value)
+    if type(value).__module__.startswith("cf_utils"):  # such as a method's Quadratic
+        return _state(value, name)
     raise ValueError(f"{name} is a {type(value).__name__}, which cannot be written to disk")

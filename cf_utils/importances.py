@@ -1,8 +1,8 @@
 """How much each weight matters to what a network says: Fisher diagonals and memory aware synapses, exact and fast.
 
-No loop over samples: for a linear layer with input x and gradient d at its output, the per-sample gradient of the
-weight is the outer product of d and x, so that sums of squares over samples are one matrix product, (d^2)^T (x^2), and
-sums of absolute values |d|^T |x|.  Weights of norms are as simple; convolutions unfold.
+No loop over samples: for a linear layer with input x and gradient d at its output, a sample's gradient of the weight is
+the outer product of d and x. So sums of squares over samples are one matrix product, (d^2)^T (x^2), and sums of
+absolute values |d|^T |x|. Weights of norms are as simple; convolutions unfold.
 """
 
 from functools import partial
@@ -34,21 +34,20 @@ def fisher_diagonal(model, x, y=None, kind="exact", generator=None, allowed=None
     if kind == "batched":
         return _stacked(model, lambda network, seed: _batched(network, x, y, counted, batch))
 
-    def terms(draw, logits, seen, part):
+    def scores(draw, logits, part):
         log_p = (logits if allowed is None else logits.masked_fill(~counted, float("-inf"))).log_softmax(1)
         p = log_p.detach().exp()
-        if kind == "exact":
-            classes = torch.nonzero(counted)[:, 0].tolist()
-            return ((_gradients(log_p[:, c].sum(), seen), p[:, c]) for c in classes)
+        if kind == "exact":  # p (d log p)^2 = (sqrt(p) d log p)^2, summed over the labels
+            return (p.sqrt() * log_p).T[counted]
         if kind == "empirical":
             labels = y[part].unsqueeze(1)
         else:
             labels = torch.multinomial(p.nan_to_num(1.0).cpu(), 1, generator=draw)
-        value = log_p.gather(1, labels.to(p.device)).sum()
-        return [(_gradients(value, seen), torch.ones_like(p[:, 0]))]
+        return log_p.gather(1, labels.to(p.device)).T
 
     def one(network, seed):
-        return _means(network, x, partial(terms, generator or seeded(seed, "fisher")), torch.square, chunk)
+        draw = generator or seeded(seed, "fisher")
+        return _mean(torch.square, network, x, signals(network, x, partial(scores, draw), chunk))
 
     return _stacked(model, one)
 
@@ -65,25 +64,62 @@ def mas(model, x, kind="global", allowed=None, chunk=None):
     check_kind(kind, SYNAPSES)
     counted = _checked(model, x, None, allowed, kind)
 
-    def terms(logits, seen, part):
-        weight = torch.ones_like(logits[:, 0])
-        if kind == "global":
-            value = (logits if allowed is None else logits[:, counted]).square().sum()
-            return [(_gradients(value, seen), weight)]
-        if not all(isinstance(layer, nn.Linear) for layer, _, _ in seen.values()):
-            raise ValueError(
-                "local importances are those of linear layers with ReLU between them; this network has others"
-            )
-        *hidden, last = (out.detach() for _, _, out in seen.values())
-        return [([2 * y for y in (*map(torch.relu, hidden), last * counted)], weight)]
+    def length(logits, part):
+        return (logits.square() * counted).sum(1).unsqueeze(0)
 
-    return _stacked(model, lambda network, seed: _means(network, x, terms, torch.abs, chunk))
+    def one(network, seed):
+        found = signals(network, x, length, chunk) if kind == "global" else _hebbian(network, x, counted, chunk)
+        return _mean(torch.abs, network, x, found)
+
+    return _stacked(model, one)
 
 
 def check_kind(kind, known):
     """ValueError if ``kind`` is not one of ``known``."""
     if kind not in known:
         raise ValueError(f"kind={kind!r} is unknown; known are {', '.join(known)}")
+
+
+def signals(network, x, scores, chunk=None):
+    """Walk through samples and layers: yields (name, layer, its input, gradients at its output), chunk by chunk.
+
+    ``scores(logits, part)`` gives for the samples ``x[part]`` one or more numbers each, ``[k, n]``; the gradients are
+    a list of those k numbers' at the layer's output, ``[n, ...]`` each. Layers without weights are left out.
+    """
+    seen = _watched(network)
+    for part in _parts(network, x, chunk):
+        logits = network(x[part].to(_device(network)))
+        outputs = [output for _, _, output in seen.values()]
+        every = [torch.autograd.grad(s.sum(), outputs, retain_graph=True) for s in scores(logits, part)]
+        for (name, (layer, inputs, _)), *gradients in zip(seen.items(), *every, strict=True):
+            yield name, layer, inputs, gradients
+
+
+def _hebbian(network, x, counted, chunk):
+    """As ``signals``, with 2 y, twice a layer's output after ReLU, in place of a gradient."""
+    seen = _watched(network)
+    if not all(isinstance(layer, nn.Linear) for layer in network.modules() if [*layer.parameters(recurse=False)]):
+        raise ValueError("local importances are those of linear layers with ReLU between them; this network has others")
+    for part in _parts(network, x, chunk):
+        network(x[part].to(_device(network)))
+        last = [*seen][-1]
+        for name, (layer, inputs, y) in seen.items():
+            yield name, layer, inputs, [2 * (y.detach() * counted if name == last else y.detach().relu())]
+
+
+def _mean(f, network, x, found):
+    """Mean over the samples x of f, square or abs, of each one's gradients, summed over what ``found`` has of each."""
+    total = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
+    for name, layer, inputs, gradients in found:
+        if isinstance(layer, nn.Linear):  # one product for all scores
+            d = sum(f(gradient) for gradient in gradients)
+            sums = [{"weight": d.T @ f(inputs), "bias": d.sum(0)}]
+        else:
+            sums = ({key: f(g).sum(0) for key, g in each.items()} for each in _each(layer, inputs, gradients))
+        for key, value in ((f"{name}.{key}", value) for of in sums for key, value in of.items()):
+            if key in total:  # a layer may lack one
+                total[key] += value
+    return {name: value / len(x) for name, value in total.items()}
 
 
 def _checked(model, x, y, allowed, kind):
@@ -127,33 +163,14 @@ def _batched(network, x, y, counted, batch, chunk=1000):
     return {name: value / len(batches) for name, value in total.items()}
 
 
-def _means(network, x, terms, f, chunk):
-    """Means over samples of ``f``, square or abs, of each sample's gradients: weight's name -> tensor.
+def _parts(network, x, chunk):
+    """Slices of samples; few at a time where a convolution needs each sample's gradient."""
+    chunk = chunk or (100 if any(isinstance(layer, nn.Conv2d) for layer in network.modules()) else 1000)
+    return [slice(start, start + chunk) for start in range(0, len(x), chunk)]
 
-    ``terms(logits, seen, part)`` gives, for the samples ``x[part]``, pairs of the gradients at the outputs of the
-    layers ``seen`` and of a weight for each sample, ``[N]``.
-    """
-    seen = _watched(network)
-    if not chunk:  # a convolution needs each sample's gradient
-        chunk = 100 if any(isinstance(layer, nn.Conv2d) for layer in network.modules()) else 1000
-    total = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
-    for start in range(0, len(x), chunk):
-        part = slice(start, start + chunk)
-        logits = network(x[part].to(next(network.parameters()).device))
-        linear = {}
-        for gradients, weight in terms(logits, seen, part):
-            for (name, (layer, inputs, _)), d in zip(seen.items(), gradients, strict=True):
-                if isinstance(layer, nn.Linear):  # summed over labels first, for one product
-                    linear[name] = linear.get(name, 0) + f(d) * weight.unsqueeze(1)
-                    continue
-                for key, each in _each(layer, inputs, d).items():
-                    if f"{name}.{key}" in total:
-                        total[f"{name}.{key}"] += (f(each).flatten(1).T @ weight).view(each.shape[1:])
-        for name, d in linear.items():
-            total[f"{name}.weight"] += d.T @ f(seen[name][1])
-            if f"{name}.bias" in total:
-                total[f"{name}.bias"] += d.sum(0)
-    return {name: value / len(x) for name, value in total.items()}
+
+def _device(network):
+    return next(network.parameters()).device
 
 
 def _watched(network):
@@ -183,22 +200,22 @@ def _watched(network):
     return seen
 
 
-def _gradients(value, seen):
-    return torch.autograd.grad(value, [out for _, _, out in seen.values()], retain_graph=True)
-
-
-def _each(layer, x, d):
-    """Each sample's gradient of a layer's weight and bias, from its input x and the gradient d at its output."""
+def _each(layer, x, gradients):
+    """Each sample's gradient of a layer's weight and bias, from its input x, for each gradient at its output."""
     if isinstance(layer, nn.Conv2d):
-        patches = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride)
-        weight = torch.einsum("nol,nkl->nok", d.flatten(2), patches).view(len(x), *layer.weight.shape)
-        return {"weight": weight, "bias": d.flatten(2).sum(2)}
+        patches = F.unfold(x, layer.kernel_size, layer.dilation, layer.padding, layer.stride).mT
+        for d in gradients:
+            weight = torch.bmm(d.flatten(2), patches).view(len(x), *layer.weight.shape)
+            yield {"weight": weight, "bias": d.flatten(2).sum(2)}
+        return
     if isinstance(layer, nn.LayerNorm):
-        return {"weight": d * F.layer_norm(x, layer.normalized_shape, eps=layer.eps), "bias": d}
-    parts = {"weight": d * F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps), "bias": d}
-    if isinstance(layer, nn.BatchNorm2d):
-        parts = {key: value.flatten(2).sum(2) for key, value in parts.items()}
-    return parts
+        x = F.layer_norm(x, layer.normalized_shape, eps=layer.eps)
+    else:
+        x = F.batch_norm(x, layer.running_mean, layer.running_var, eps=layer.eps)
+    for d in gradients:
+        parts = {"weight": d * x, "bias": d}
+        is_image = isinstance(layer, nn.BatchNorm2d)
+        yield {key: value.flatten(2).sum(2) for key, value in parts.items()} if is_image else parts
 
 
 def overlap(a, b):

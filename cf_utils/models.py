@@ -1,6 +1,7 @@
 """Networks, and Replicas: many seeds of one network trained at once."""
 
 import copy
+import hashlib
 from collections import OrderedDict
 from contextlib import contextmanager
 from functools import partial
@@ -251,6 +252,15 @@ class Replicas(nn.Module):
         """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
         if name in self._taped:
             self._tape[name] = output
+
+
+def digest(tensors):
+    """16 hexadecimal digits that tell tensors, name -> tensor, from others."""
+    found = hashlib.blake2b(digest_size=8)
+    for name, value in tensors.items():
+        found.update(f"{name} {value.dtype} {list(value.shape)}".encode())
+        found.update(value.detach().cpu().flatten().contiguous().view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 @contextmanager

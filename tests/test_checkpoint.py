@@ -8,9 +8,10 @@ import pytest
 import torch
 from conftest import assert_same, small, state, train
 from safetensors.torch import load_file
+from torch import nn
 
 from cf_utils import checkpoint, streams
-from cf_utils.methods import EWC, MAS, METHODS, Finetune, Replay
+from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
 from cf_utils.training import TrainConfig, run_stream
 
 CONFIGS = {
@@ -64,22 +65,61 @@ def test_a_run_can_go_on_with_another_method(stream):
     assert run.done == 3 and torch.equal(run.accuracy[:, :2], part.accuracy)
 
 
-def test_what_lies_in_the_folder(images, tmp_path):
+def test_two_files_take_a_run_up(stream, tmp_path):
+    checkpoint.save(train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2), stream, tmp_path / "a" / "run")
+    assert sorted(path.name for path in (tmp_path / "a" / "run").iterdir()) == ["run.json", "run.pt"]
+
+
+def test_what_is_exported(images, tmp_path):
     stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
     run = train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2)
-    checkpoint.save(run, stream, tmp_path)
+    checkpoint.export(run, stream, tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [
-        "head.safetensors", "importances.safetensors", "methods.pt", "run.json", "run.pt", "shared.safetensors",
-        "task_1", "task_2",
+        "importances.safetensors", "shared.safetensors", "task_1", "task_2",
     ]  # fmt: skip
     head = load_file(tmp_path / "task_2" / "head.safetensors")
     assert torch.equal(head["fc3.weight"], run.model.weights["fc3.weight"][:, [2, 3]])
-    assert json.loads((tmp_path / "task_2" / "classes.json").read_text()) == {"task": "[2, 3]", "labels": [2, 3]}
+    shared = load_file(tmp_path / "shared.safetensors")
+    assert not any(name.startswith("fc3") for name in shared)
+    assert torch.equal(shared["fc1.weight"], run.model.weights["fc1.weight"])
+    classes = json.loads((tmp_path / "task_2" / "classes.json").read_text())
+    assert classes == {"task": "[2, 3]", "outputs": [2, 3], "classes": ["2", "3"]}
     performance = json.loads((tmp_path / "task_1" / "performance.json").read_text())
     assert performance == {"right after": run.accuracy[:, 1, 0].tolist(), "now": run.accuracy[:, 2, 0].tolist()}
     importances = load_file(tmp_path / "importances.safetensors")
-    assert torch.equal(importances["0/importance/fc1.weight"], run.methods[0].importance["fc1.weight"])
-    assert torch.equal(importances["0/anchor/fc1.weight"], run.methods[0].anchor["fc1.weight"])
+    assert torch.equal(importances["fc1.weight"], run.methods[0].springs.importance["fc1.weight"])
+
+
+class Record(Method):
+    """Counts the tasks it was trained on, in this process and in all."""
+
+    trained = 0
+
+    def __init__(self):
+        self.seen = []
+
+    def after_task(self, loop):
+        Record.trained += 1
+        self.seen.append({"t": loop.t, "w": loop.model.weights["fc1.weight"].detach().clone()})
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_what_is_kept_is_not_trained_again_and_goes_on_where_it_was(config, stream, tmp_path, monkeypatch):
+    monkeypatch.setattr(Record, "trained", 0)
+    settings, chain = CONFIGS[config], [EWC(2.0), Record()]
+    whole = train(build, chain, stream, settings)
+    part = train(build, chain, stream, settings, until=1)
+    checkpoint.save(part, stream, tmp_path / "run")
+    assert Record.trained == 4
+    for trained in (6, 6):
+        run = checkpoint.kept(tmp_path / "run", build, chain, stream, settings, range(3), device="cpu")
+        assert Record.trained == trained
+        assert_same_run(run, whole)
+        assert [record["t"] for record in run.methods[1].seen] == [0, 1, 2]
+    anew = checkpoint.kept(tmp_path / "other", build, chain, stream, settings, range(3), device="cpu")
+    assert_same_run(anew, whole)
+    with pytest.raises(ValueError, match=r"trained with another seeds: \[0, 1, 2\], not \[0, 1\]; delete the folder"):
+        checkpoint.kept(tmp_path / "run", build, chain, stream, settings, [0, 1], device="cpu")
 
 
 def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_path):
@@ -95,18 +135,30 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     other = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
     turned = [replace(task, x_train=task.x_train.flip(3)) for task in stream.tasks]
     mirrored = replace(stream, tasks=tuple(turned))  # in all but its pixels the same
+    tested = replace(stream, tasks=tuple(replace(task, x_test=task.x_test.flip(3)) for task in stream.tasks))
+
+    def otherwise():
+        network = small()()
+        nn.init.ones_(network.fc3.bias)
+        return network
+
     for arguments, message in [
-        ({"build": small("batch")}, "is of another network"),
-        ({"method": Replay(3)}, "was trained with MAS, not with this method"),
-        ({"method": MAS(2.0)}, r"was trained with MAS at strength=1\.0, not 2\.0"),
-        ({"method": MAS(1.0, "local")}, "was trained with MAS at kind='global', not 'local'"),
-        ({"config": replace(config, epochs=7)}, "was trained with epochs=2, not 7; delete the folder to start anew"),
-        ({"stream": other}, "was trained with scenario='class', not 'task'"),
-        ({"stream": mirrored}, "was trained with tasks="),
+        ({"build": small("batch")}, "was trained with another network; delete the folder"),
+        ({"build": otherwise}, "was trained with another start: "),
+        ({"method": Replay(3)}, r"was trained with another methods: \['MAS'\], not \['Replay'\]; delete the folder"),
+        ({"method": MAS(2.0)}, r"was trained with another MAS strength: 1\.0, not 2\.0"),
+        ({"method": MAS(1.0, "local")}, "was trained with another MAS kind: 'global', not 'local'"),
+        ({"config": replace(config, epochs=7)}, "was trained with another epochs: 2, not 7; delete the folder"),
+        ({"stream": other}, "another stream: 'split made, class-incremental', not 'split made, task-incremental'"),
+        ({"stream": mirrored}, "was trained with another tasks"),
+        ({"stream": tested}, "was trained with another tasks"),
     ]:
         with pytest.raises(ValueError, match=message):
             load(**arguments)
-    for name in ("shared.safetensors", "run.pt", "methods.pt"):
+    later = train(small(), MAS(2.0), stream, config, until=1)
+    with pytest.raises(ValueError, match="was trained with another MAS strength"):
+        checkpoint.save(later, stream, tmp_path / "run")
+    for name in ("run.json", "run.pt"):
         file = tmp_path / "run" / name
         whole = file.read_bytes()
         for damaged in (b"", b"half", whole[: len(whole) // 2]):
@@ -124,7 +176,10 @@ def test_reading_a_folder_executes_nothing(stream, tmp_path):
 
     config, method = CONFIGS["adam"], Finetune()
     checkpoint.save(train(small(), method, stream, config, until=1), stream, tmp_path / "run")
-    torch.save(dict.fromkeys(checkpoint.KEYS, Harmful()), tmp_path / "run" / "run.pt")
+    torch.save(
+        dict.fromkeys([*checkpoint.KEYS, "weights", "statistics", "frozen", "methods"], Harmful()),
+        tmp_path / "run" / "run.pt",
+    )
     with pytest.raises(ValueError, match="holds no whole run"):
         checkpoint.load(tmp_path / "run", small(), method, stream, config, device="cpu")
     assert not (tmp_path / "ran").exists()
@@ -158,18 +213,16 @@ def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):
     run = train(small(), MAS(1.0), stream, config, until=1)
     checkpoint.save(run, stream, place)
     later = train(run, None, stream, config, until=2)
-    write, files = checkpoint.save_file, []
+    write = torch.save
 
-    def fail(tensors, path):
-        files.append(path)
-        if len(files) == 4:
-            raise OSError("disk full")
-        write(tensors, path)
+    def fail(value, path):
+        write(value, path)
+        raise OSError("disk full")
 
-    monkeypatch.setattr(checkpoint, "save_file", fail)
+    monkeypatch.setattr(torch, "save", fail)
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(later, stream, place)
-    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+    assert sorted(path.name for path in place.iterdir()) == ["run.json", "run.pt"]
     found = checkpoint.load(place, small(), MAS(1.0), stream, config, device="cpu")
     assert_same_run(found, run)
 

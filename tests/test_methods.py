@@ -29,6 +29,7 @@ from cf_utils.methods import (
     preserve,
 )
 from cf_utils.methods.base import check_count, check_strength
+from cf_utils.methods.springs import Quadratic
 from cf_utils.models import Replicas
 from cf_utils.randomness import generator
 from cf_utils.training import Loop, TrainConfig, at, predict
@@ -122,7 +123,8 @@ def test_huge_strength_keeps_the_weights_that_matter_to_the_first_task(cls, imag
         def note(loop):
             if loop.t == 0:
                 first.update(state(loop.model))
-                mattered.update(getattr(loop.methods[0], "importance", {}))
+                springs = getattr(loop.methods[0], "springs", None)
+                mattered.update(springs.importance if springs else {})
 
         weights = train(small(), method, stream, settings, callbacks=[at("after_task", note)]).model.weights
         ways = {name: w.detach() - first[name] for name, w in weights.items()}
@@ -208,30 +210,32 @@ def test_ewc_takes_the_fisher_on_as_many_images_as_told(stream):
     loop = Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
     chosen = torch.randperm(26, generator=generator(0, "fisher", 0))[:7]
     expected = importances.fisher_diagonal(run.model, loop.scaled(stream.tasks[0].x_train[chosen]))
-    assert_same(EWC(1.0, samples=7).found(loop), expected)
-    assert_same(EWC(1.0, samples=99).found(loop), EWC(1.0).found(loop), 1e-12)
+    assert_same(EWC(1.0, samples=7).importance_of(loop), expected)
+    assert_same(EWC(1.0, samples=99).importance_of(loop), EWC(1.0).importance_of(loop), 1e-12)
 
 
 def test_online_ewc_decays_old_fishers_around_the_last_weights(stream):
     run, found = after_each_task(
-        double(), EWC(1.0, online=0.5), stream, lambda loop: (state(loop.model), EWC(1.0).found(loop))
+        double(), EWC(1.0, online=0.5), stream, lambda loop: (state(loop.model), EWC(1.0).importance_of(loop))
     )
     method = run.methods[0]
     for name in run.model.weights:
         f1, f2, f3 = (fisher[name] for _, fisher in found)
-        torch.testing.assert_close(method.importance[name], 0.25 * f1 + 0.5 * f2 + f3)
-        torch.testing.assert_close(method.anchor[name], found[-1][0][name])
+        torch.testing.assert_close(method.springs.importance[name], 0.25 * f1 + 0.5 * f2 + f3)
+        torch.testing.assert_close(method.springs.anchor[name], found[-1][0][name])
 
 
 def test_mas_adds_up_importances(stream):
-    run, found = after_each_task(double(), MAS(1.0, "local"), stream, lambda loop: MAS(1.0, "local").found(loop))
-    for name, value in run.methods[0].importance.items():
+    run, found = after_each_task(
+        double(), MAS(1.0, "local"), stream, lambda loop: MAS(1.0, "local").importance_of(loop)
+    )
+    for name, value in run.methods[0].springs.importance.items():
         torch.testing.assert_close(value, sum(of[name] for of in found))
 
 
 def test_ewc_takes_the_fisher_over_the_outputs_of_the_scenario(images):
     stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
-    _, found = after_each_task(double(), EWC(1.0), stream, EWC(1.0).found)
+    _, found = after_each_task(double(), EWC(1.0), stream, EWC(1.0).importance_of)
     for task, fisher in zip(stream.tasks, found, strict=True):
         others = [c for c in range(6) if c not in task.labels]
         assert (fisher["fc3.bias"][:, others] == 0).all() and (fisher["fc3.bias"][:, list(task.labels)] > 0).all()
@@ -251,41 +255,49 @@ def test_si_credits_the_way_of_gradient_descent():
     first = replace(stream, tasks=stream.tasks[:1], groups=stream.groups[:1])
     start = state(train(double(), Finetune(), first, replace(config, lr=0.0)).model)
     run = train(double(), SI(0.0, damping=0.5), first, config, callbacks=[at("step", note)])
-    for name, found in run.methods[0].importance.items():
+    for name, found in run.methods[0].springs.importance.items():
         way = run.model.weights[name].detach() - start[name]
         torch.testing.assert_close(found, squares[name] / (way.square() + 0.5))
 
 
 def test_si_leaves_its_own_penalty_out_of_the_credit(stream):
     """At the second task's first step the penalty is zero, later it is not: credit = (gradient - penalty's) * step."""
-    method, seen = SI(5.0), []
+    before, seen = {}, []
 
     def note(loop):
-        if loop.t == 1:
-            own = (
-                2
-                * 5.0
-                * method_of(loop).importance["fc1.weight"]
-                * (before["w"] - method_of(loop).anchor["fc1.weight"])
-            )
-            step = loop.model.weights["fc1.weight"].detach() - before["w"]
-            seen.append(-(loop.model.weights["fc1.weight"].grad - own) * step)
-        before["w"] = loop.model.weights["fc1.weight"].detach().clone()
+        si, w = loop.methods[0], loop.model.weights["fc1.weight"]
+        if loop.moment == "step" and loop.t == 1:
+            springs = si.springs
+            own = 2 * 5.0 * springs.importance["fc1.weight"] * (before["w"] - springs.anchor["fc1.weight"])
+            seen.append(-(w.grad - own) * (w.detach() - before["w"]))
+        if loop.moment == "after_epoch" and loop.t == 1:
+            before["saved"] = si.saved["fc1.weight"].clone()
+        before["w"] = w.detach().clone()
 
-    def finish(loop):
-        before["w"] = loop.model.weights["fc1.weight"].detach().clone()
-        if loop.t == 1:
-            before["saved"] = method_of(loop).saved["fc1.weight"].clone()
-
-    method_of, before = (lambda loop: loop.methods[0]), {}
-    train(
-        double(),
-        method,
-        stream,
-        CONFIG,
-        callbacks=[at("step", note), at("before_task", finish), at("after_task", finish)],
-    )
+    train(double(), SI(5.0), stream, CONFIG, callbacks=[note])
     torch.testing.assert_close(before["saved"], sum(seen))
+
+
+def test_two_springs_are_one():
+    draw = torch.Generator().manual_seed(0)
+    points = [{"w": torch.randn(2, 3, generator=draw, dtype=torch.float64)} for _ in range(4)]
+    forces = [{"w": torch.rand(2, 3, generator=draw, dtype=torch.float64)} for _ in range(3)]
+    forces[1]["w"][0, 0] = forces[0]["w"][0, 0] = 0.0  # a weight that nothing holds yet
+    springs = Quadratic()
+    assert springs.value(points[3]) == 0 and springs.gradient(points[3]) == {}
+    for force, point in zip(forces, points, strict=False):
+        springs.add(force, point)
+    w = {"w": points[3]["w"].clone().requires_grad_()}
+    value = springs.value(w)
+    pairs = list(zip(forces, points, strict=False))
+    torch.testing.assert_close(value, sum((f["w"] * (w["w"] - p["w"]).square()).sum(1) for f, p in pairs))
+    value.sum().backward()
+    torch.testing.assert_close(w["w"].grad, sum(2 * f["w"] * (w["w"] - p["w"]) for f, p in pairs).detach())
+    torch.testing.assert_close(springs.gradient(w)["w"], w["w"].grad)
+    springs.scale(3.0)
+    torch.testing.assert_close(springs.value(w), 3 * value)
+    springs.move(points[0])
+    assert (springs.value(points[0]) == 0).all() and (springs.value(w) > 0).all()
 
 
 def test_each_replica_has_its_own_strength_and_pull(stream):

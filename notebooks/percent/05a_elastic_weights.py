@@ -38,7 +38,7 @@ import torch
 from IPython.display import Markdown
 
 from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
-from cf_utils.methods import anchored
+from cf_utils.methods import springs
 
 plots.style()
 
@@ -60,7 +60,7 @@ out = ""  # folder for figures and results; empty: out/05a_elastic_weights
 # A spring for each weight, and where EWC gets its stiffness:
 
 # %%
-sources = (inspect.getsource(method) for method in (anchored.Anchored, methods.EWC))
+sources = (inspect.getsource(method) for method in (springs.Quadratic, methods.EWC))
 Markdown("```python\n" + "\n\n".join(sources) + "```")
 
 # %% [markdown]
@@ -182,7 +182,7 @@ broken, strongest = {}, {}
 for rate in rates:
     settings = replace(config, optimizer="sgd", lr=rate, allow_divergence=True)
     spring = training.run_stream(networks["domain"], methods.EWC(0.0), first, settings, range(seeds)).methods[0]
-    strongest[rate] = torch.stack([f.flatten(1).amax(1) for f in spring.importance.values()]).amax(0).cpu()
+    strongest[rate] = torch.stack([f.flatten(1).amax(1) for f in spring.springs.importance.values()]).amax(0).cpu()
     tried = torch.cat([product / (rate * strongest[rate]) for product in products.tolist()]).tolist()
     every = list(range(seeds)) * len(products)
     run = training.run_stream(networks["domain"], methods.EWC(tried), two, settings, every)
@@ -228,7 +228,7 @@ for name, strength in arms.items():
     heads[name], looks[name] = [], {}
 
     def note(loop, name=name):
-        heads[name].append(loop.methods[0].found(loop)["fc3.bias"].cpu().numpy())
+        heads[name].append(loop.methods[0].importance_of(loop)["fc3.bias"].cpu().numpy())
         if loop.t == len(names) - 1:
             looks[name].update(probes.standing(loop))
 

@@ -85,7 +85,7 @@ fishers = {kind: [] for kind in kinds}  # of each task, name of the weight -> [s
 def take(loop):
     """Compute all Fishers of the task that just ended."""
     for kind, arguments in kinds.items():
-        found = methods.EWC(0.0, **arguments).found(loop)
+        found = methods.EWC(0.0, **arguments).importance_of(loop)
         fishers[kind].append({name: value.cpu() for name, value in found.items()})
 
 

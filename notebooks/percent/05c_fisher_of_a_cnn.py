@@ -65,7 +65,7 @@ fishers = []  # of each seed: after each task, name -> [1, ...]
 def take(loop):
     """Keep the exact Fisher of the finetuned network after each task."""
     if isinstance(loop.methods[0], methods.Finetune):
-        fishers.append({n: v.cpu()[0] for n, v in methods.EWC(0.0, samples=samples).found(loop).items()})
+        fishers.append({n: v.cpu()[0] for n, v in methods.EWC(0.0, samples=samples).importance_of(loop).items()})
 
 
 accuracy, held_out = {}, {}

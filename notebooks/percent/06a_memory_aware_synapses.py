@@ -92,7 +92,7 @@ def take(loop):
     """Compute all importances of the task that just ended."""
     others = (methods.MAS(0.0), methods.MAS(0.0, "local"), methods.EWC(0.0), loop.methods[0])
     for found, method in zip(kinds.values(), others, strict=True):
-        found.append({name: value.cpu() for name, value in method.found(loop).items()})
+        found.append({name: value.cpu() for name, value in method.importance_of(loop).items()})
 
 
 _ = training.run_stream(

@@ -25,7 +25,6 @@
 
 # %%
 from functools import partial
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -104,15 +103,11 @@ class Freeze(methods.Method):
 
 
 def train(seed, name, method, evaluate="test"):
-    """A run, taken up from disk if a part of it is there; saved after each task."""
-    stream, place = task_stream(seed), folder / "runs" / f"{name}_{seed}"
-    chain, begun = [Freeze(num_freeze_layers), FlipAndCrop(), method], (place / "run.json").exists()
-    run = checkpoint.load(place, build, chain, stream, config, evaluate) if begun else build
-    for t in range(run.done if begun else 0, tasks):
-        chain = None if t else chain  # a run goes on with its own
-        run = training.run_stream(run, chain, stream, config, [seed], evaluate=evaluate, until=t + 1)
-        checkpoint.save(run, stream, place)
-    return run
+    """A run, read from disk or taken up there if a part of it is there; written after each task."""
+    chain = [Freeze(num_freeze_layers), FlipAndCrop(), method]
+    return checkpoint.kept(
+        folder / "runs" / f"{name}_{seed}", build, chain, task_stream(seed), config, [seed], evaluate
+    )
 
 
 # %% [markdown]
@@ -160,8 +155,9 @@ arms = {
 }
 runs = {arm: [train(seed, *of) for seed in seeds] for arm, of in arms.items()}
 accuracy = {arm: torch.cat([run.accuracy for run in of]) for arm, of in runs.items()}
-place = folder / "runs" / f"{arms['MAS'][0]}_{seeds[0]}"
-print("\n".join(str(path.relative_to(place)) for path in sorted(Path(place).rglob("*")) if path.is_file()))
+place = folder / "MAS"
+checkpoint.export(runs["MAS"][0], task_stream(seeds[0]), place)
+print("\n".join(str(path.relative_to(place)) for path in sorted(place.rglob("*")) if path.is_file()))
 
 # %%
 names = [f"task {t + 1}" for t in range(tasks)]
