@@ -3,7 +3,7 @@
 import copy
 import inspect
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -11,16 +11,19 @@ from safetensors.torch import save_file
 
 from cf_utils.files import atomic, write_json
 from cf_utils.models import Replicas, digest
-from cf_utils.training import Run, TrainConfig, pick_device, run_stream
+from cf_utils.training import Run, TrainConfig, pick_device, run_stream, take_over
 
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
 
-def kept(folder, build, method, stream, config=None, seeds=range(10), evaluate="test", device="auto"):
+def kept(
+    folder, build, method, stream, config=None, seeds=range(10), evaluate="test", device="auto", first=None, until=None
+):
     """``training.run_stream`` that keeps the run in ``folder`` after each task, and goes on with what is there.
 
     A run that is there whole is read, so that a notebook executed again with the same settings trains nothing twice.
-    What a method in the list records in its attributes is kept with it.
+    What a method in the list records in its attributes is kept with it. first: a Run on the first task that the method
+    takes over, in place of training it (``training.take_over``). until: as of ``run_stream``.
     Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network or data.
     """
     config, folder = config or TrainConfig(), Path(folder)
@@ -28,10 +31,23 @@ def kept(folder, build, method, stream, config=None, seeds=range(10), evaluate="
         run = load(folder, build, method, stream, config, seeds, evaluate, device)
     else:
         run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
-    while run.done < len(stream):
+        if first is not None:
+            run = _taken_over(run, first, method, stream, device)
+            save(run, stream, folder)
+    while run.done < (len(stream) if until is None else until):
         run = run_stream(run, None, stream, device=device, until=run.done + 1)
         save(run, stream, folder)
     return run
+
+
+def _taken_over(run, first, method, stream, device):
+    """The method's run after the first task; ValueError if ``first`` is not of the same network, seeds and settings."""
+    if run.config.fresh_optimizer:  # which is the same on the first task
+        first = replace(first, config=replace(first.config, fresh_optimizer=True), optimizer=None)
+    for key in ("start", "seeds", "config", "evaluate"):
+        if getattr(first, key) != getattr(run, key):
+            raise ValueError(f"the first task was trained with another {key}, so this method can't take it over")
+    return take_over(first, method, stream, device)
 
 
 def save(run, stream, folder):

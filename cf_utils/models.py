@@ -110,15 +110,43 @@ def pretrained(name, outputs):
     return network
 
 
-def small_vgg(outputs=10, size=32, width=64, hidden=256):
+def small_vgg(outputs=10, size=32, width=64, hidden=256, channels=3):
     """Two blocks of two 3x3 convolutions (``width``, then twice as many filters), each pooled, and two linear layers.
 
-    For square colour images of ``size`` pixels; no norm.  Named conv1, act1, conv2, act2, pool2, conv3, ..., act5, fc6.
+    For square images of ``size`` pixels; no norm.  Named conv1, act1, conv2, act2, pool2, conv3, ..., act5, fc6.
     """
     if size < 4 or width < 1:
         raise ValueError(f"size={size}, width={width} is not possible; size is 4 or more, width 1 or more")
     shapes = [(filters, 3, 1, 1) for filters in (width, width, 2 * width, 2 * width)]
-    return _convolutional(shapes, (2, 4), 3, size, (hidden, outputs))
+    return _convolutional(shapes, (2, 4), channels, size, (hidden, outputs))
+
+
+def resnet18(outputs=10, channels=3, width=64):
+    """ResNet-18 (He et al. 2016, arXiv:1512.03385) with ``width`` filters in its first stage, for images of any size.
+
+    Built of torchvision's blocks and initialised like torchvision's, no ReLU in place. Named conv1 (7x7, stride 2),
+    bn1, act1, pool, block1 to block8 (each with conv1, bn1, relu, conv2, bn2), average, flatten, fc.
+    """
+    if width < 1:
+        raise ValueError(f"width={width} is not possible; it is 1 or more")
+    block = import_torchvision().models.resnet.BasicBlock
+    layers = OrderedDict(conv1=nn.Conv2d(channels, width, 7, 2, 3, bias=False), bn1=nn.BatchNorm2d(width))
+    layers |= {"act1": nn.ReLU(), "pool": nn.MaxPool2d(3, 2, 1)}
+    inputs = width
+    for i in range(8):
+        filters, down = width * 2 ** (i // 2), None
+        if filters != inputs:
+            down = nn.Sequential(nn.Conv2d(inputs, filters, 1, 2, bias=False), nn.BatchNorm2d(filters))
+        layers[f"block{i + 1}"] = block(inputs, filters, 2 if down else 1, down)
+        inputs = filters
+    layers |= {"average": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(inputs, outputs)}
+    network = nn.Sequential(layers)
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d):
+            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
+        elif isinstance(layer, nn.ReLU):
+            layer.inplace = False
+    return network
 
 
 def _convolutional(shapes, pooled, channels, side, sizes, norm=None, dropout=0.0):

@@ -264,6 +264,26 @@ def run_stream(
     return run
 
 
+def take_over(run, method, stream, device="auto"):
+    """A copy of a run on the first task alone, handed to another method, which is told of that task.
+
+    ``run_stream(take_over(run, method, stream), None, stream)`` ends as if the method had been there from the start, so
+    that many methods share one training on the first task (a contract test over all of them).
+    Raises ValueError if the run has trained more than one task, or none, or for a method that acts on a first task.
+    """
+    if run.done != 1:
+        raise ValueError(f"the run has trained {run.done} tasks; a method can take over after the first alone")
+    device, run = pick_device(device), copy.deepcopy(run)
+    run.methods = _copied(method, len(run.model))
+    if early := [type(m).__name__ for m in run.methods if m.from_start]:
+        raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
+    loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
+    loop.allowed = stream.allowed(0, _count_outputs(loop), device)
+    loop.tell("before_task")
+    loop.tell("after_task")
+    return run
+
+
 def _check(run, stream, config, evaluate, until):
     if evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={evaluate!r} is unknown; it is 'test' or 'val'")

@@ -12,7 +12,7 @@ from torch import nn
 
 from cf_utils import checkpoint, streams
 from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
-from cf_utils.training import TrainConfig, run_stream
+from cf_utils.training import TrainConfig, run_stream, take_over
 
 CONFIGS = {
     "adam": TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam"),
@@ -247,3 +247,41 @@ def test_a_method_that_stores_what_cannot_be_written_is_named(stream, tmp_path):
     run.methods[0].things = [object()]
     with pytest.raises(ValueError, match="0/things/0 is a object, which cannot be written to disk"):
         checkpoint.save(run, stream, tmp_path / "run")
+
+
+@pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
+@pytest.mark.parametrize("config", CONFIGS)
+def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_there(cls, config, stream, tmp_path):
+    method, settings = cls(**cls.example), CONFIGS[config]
+    first = train(build, Finetune(), stream, settings, until=1)
+    if cls.from_start:
+        with pytest.raises(ValueError, match=f"{cls.__name__} acts on the first task already"):
+            take_over(first, method, stream, "cpu")
+        return
+    before = state(first.model)
+    run = train(take_over(first, method, stream, "cpu"), None, stream, settings)
+    whole = train(build, method, stream, settings)
+    assert_same_run(run, whole)
+    assert_same(state(first.model), before)
+    kept = checkpoint.kept(tmp_path / "run", build, method, stream, settings, range(3), device="cpu", first=first)
+    assert_same_run(kept, whole)
+    fresh = replace(settings, fresh_optimizer=True)
+    kept = checkpoint.kept(tmp_path / "fresh", build, method, stream, fresh, range(3), device="cpu", first=first)
+    assert_same_run(kept, train(build, method, stream, fresh))
+
+
+def test_what_cannot_be_taken_over_is_said(stream, tmp_path):
+    config = CONFIGS["adam"]
+    for until in (0, 2):
+        run = train(small(), Finetune(), stream, config, until=until)
+        with pytest.raises(
+            ValueError, match=f"the run has trained {until} tasks; a method can take over after the first"
+        ):
+            take_over(run, EWC(1.0), stream, "cpu")
+    first = train(small(), Finetune(), stream, config, until=1)
+    other = {"build": small("batch"), "seeds": [0, 1], "config": replace(config, lr=0.5)}
+    for key, value in other.items():
+        given = {"build": small(), "seeds": [0, 1, 2], "config": config} | {key: value}
+        with pytest.raises(ValueError, match="the first task was trained with another"):
+            checkpoint.kept(tmp_path / key, method=EWC(1.0), stream=stream, device="cpu", first=first, **given)
+        assert not (tmp_path / key).exists()

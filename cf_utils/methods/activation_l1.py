@@ -8,6 +8,7 @@ class ActivationL1(Method):
     """
 
     name = "activation-l1"
+    from_start = True
     dial = "strength"
     example = {"strength": 1.0}
     uses_hidden = True

@@ -31,6 +31,7 @@ class Method:
     dial      name of the argument that is the method's strength (0 or more), or None.
     example   arguments with which the tests build it.
     uses_hidden  True if the penalty reads ``batch.hidden``.
+    from_start   True if it acts on the steps of a first task already, so that it can't take over after it.
     """
 
     name = None
@@ -39,6 +40,7 @@ class Method:
     dial = None
     example = {}
     uses_hidden = False
+    from_start = False
 
     def __init_subclass__(cls):
         if cls.__dict__.get("name"):

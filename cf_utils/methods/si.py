@@ -12,6 +12,7 @@ class SI(Anchored):
     """
 
     name = "si"
+    from_start = True
 
     def __init__(self, strength, damping=0.1):
         super().__init__(strength)

@@ -84,7 +84,7 @@ Markdown("\n".join(f"- task {t + 1}: {task.name.strip('[]')}" for t, task in enu
 # %% [markdown]
 # ## A run that can be stopped
 #
-# After each task a run goes to disk: shared weights, a head, classes and performance for each task, and the importances. If the notebook is
+# After each task a run goes to disk. If the notebook is
 # stopped and started again, it goes on where it was, and ends as if it had never stopped (the batch runner starts anew, unless told `--resume`). The
 # committed run was stopped once, in the third task of a run, and taken up again.
 
@@ -155,9 +155,6 @@ arms = {
 }
 runs = {arm: [train(seed, *of) for seed in seeds] for arm, of in arms.items()}
 accuracy = {arm: torch.cat([run.accuracy for run in of]) for arm, of in runs.items()}
-place = folder / "MAS"
-checkpoint.export(runs["MAS"][0], task_stream(seeds[0]), place)
-print("\n".join(str(path.relative_to(place)) for path in sorted(place.rglob("*")) if path.is_file()))
 
 # %%
 names = [f"task {t + 1}" for t in range(tasks)]

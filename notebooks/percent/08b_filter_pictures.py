@@ -21,8 +21,9 @@
 
 # %%
 import copy
-from collections import OrderedDict, defaultdict
+from collections import defaultdict
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import matplotlib.pyplot as plt
@@ -36,13 +37,12 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import data, methods, plots, results, streams, training
+from cf_utils import data, methods, models, plots, results, streams, training
 from cf_utils.randomness import generator
 
 streams.import_torchvision()
 from pytorch_grad_cam import FullGrad
 from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torchvision.models.resnet import BasicBlock
 from torchvision.transforms.v2.functional import gaussian_blur
 
 plots.style()
@@ -85,21 +85,7 @@ def drawn(seed, size):
     return streams.split(replace(images, classes=tuple(images.classes[c] for c in chosen), **parts), [range(10)])
 
 
-def resnet18():
-    channels, start = images.x_train.shape[1], nn.BatchNorm2d(width)
-    layers = OrderedDict(conv1=nn.Conv2d(channels, width, 7, 2, 3, bias=False), bn1=start, act1=nn.ReLU())
-    layers["pool"], inputs = nn.MaxPool2d(3, 2, 1), width
-    for i, filters in enumerate(np.repeat([width, 2 * width, 4 * width, 8 * width], 2).tolist(), start=1):
-        stride, down = (1, None) if filters == inputs else (2, nn.Conv2d(inputs, filters, 1, 2, bias=False))
-        layers[f"block{i}"] = BasicBlock(inputs, filters, stride, down and nn.Sequential(down, nn.BatchNorm2d(filters)))
-        inputs = filters
-    layers |= {"average": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(inputs, 10)}
-    for layer in (network := nn.Sequential(layers)).modules():
-        if isinstance(layer, nn.Conv2d):  # as torchvision does
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-        elif isinstance(layer, nn.ReLU):
-            layer.inplace = False  # what norms put out is looked at
-    return network
+resnet18 = partial(models.resnet18, 10, images.x_train.shape[1], width)
 
 
 class Augment(methods.Method):

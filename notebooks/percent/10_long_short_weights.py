@@ -21,20 +21,18 @@
 # which come from short-term filters; batch-norm with its statistics; the 1×1 convolutions in the shortcuts; and the head.
 
 # %%
-from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from torch import nn
 
 from cf_utils import data, methods, metrics, models, plots, results, streams, training
 
 streams.import_torchvision()
-from torchvision.models.resnet import BasicBlock
 
 plots.style()
 
@@ -69,21 +67,6 @@ stream = streams.permuted(images, tasks)
 config = training.TrainConfig(epochs, batch_size, lr, optimizer="sgd", momentum=0.9, weight_decay=0.0)
 caption = f"{images.name}, {digits:,} training digits a task, {seeds} seeds, {epochs} epochs a task, {memory:,} stored"
 names = [str(t + 1) for t in range(tasks)]
-
-
-def resnet18():
-    layers = {"conv1": nn.Conv2d(1, width, 7, 2, 3, bias=False), "bn1": nn.BatchNorm2d(width), "act1": nn.ReLU()}
-    layers, inputs = OrderedDict(layers | {"pool": nn.MaxPool2d(3, 2, 1)}), width
-    for stage, filters in enumerate((width, 2 * width, 4 * width, 8 * width), start=1):
-        stride, down = (1, None) if stage == 1 else (2, nn.Conv2d(inputs, filters, 1, 2, bias=False))
-        down = down and nn.Sequential(down, nn.BatchNorm2d(filters))
-        blocks = BasicBlock(inputs, filters, stride, down), BasicBlock(filters, filters)
-        layers[f"stage{stage}"], inputs = nn.Sequential(*blocks), filters
-    layers |= {"average": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(inputs, 10)}
-    for layer in (network := nn.Sequential(layers)).modules():
-        if isinstance(layer, nn.Conv2d):  # as torchvision does
-            nn.init.kaiming_normal_(layer.weight, mode="fan_out", nonlinearity="relu")
-    return network
 
 
 # %%
@@ -142,7 +125,10 @@ arms = {
     "all filters held": LongShort(memory, share=1.0),
     "interleaved": methods.Replay(memory, batch=max(1, round(memory * batch_size / digits))),
 }
-networks = {"ResNet-18": (resnet18, "stage4.1.relu"), "MLP": (models.mlp, "act2")}  # and their last hidden layer
+networks = {
+    "ResNet-18": (partial(models.resnet18, 10, 1, width), "block8.relu"),
+    "MLP": (models.mlp, "act2"),
+}  # and their last hidden layer
 runs, passes = {}, {}
 
 
