@@ -80,7 +80,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test", dev
     folder, place = Path(folder), pick_device(device)
     try:
         told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-        state = torch.load(folder / "run.pt", place, weights_only=True)
+        state = torch.load(folder / "run.pt", "cpu", weights_only=True)
         weights, statistics, frozen, stored = (state[key] for key in ("weights", "statistics", "frozen", "methods"))
         of_run = {key: state[key] for key in KEYS}
         seeds = told["seeds"] if seeds is None else [int(seed) for seed in seeds]
@@ -98,10 +98,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test", dev
     for name in frozen:
         model.weights[name].requires_grad_(False)
     for one, values in zip(run.methods, stored, strict=True):
-        _restore(one, values)
-    for key in ("accuracy", "epochs", "diverged", "rng"):
-        value = getattr(run, key)
-        setattr(run, key, value if value is None else value.cpu())
+        _restore(one, _moved(values, place))
     return run
 
 
@@ -186,6 +183,14 @@ def _restore(thing, values):
             _restore(getattr(thing, key), value)
         else:
             setattr(thing, key, value)
+
+
+def _moved(value, device):
+    if isinstance(value, dict):
+        return {key: _moved(v, device) for key, v in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(_moved(v, device) for v in value)
+    return value.to(device) if isinstance(value, torch.Tensor) else value
 
 
 def _plain(value, name):

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import importances
-from cf_utils.models import Linear, Replicas, lenet5, mlp
+from cf_utils.models import Linear, Replicas, lenet5, mlp, small_vgg
 from cf_utils.randomness import generator
 
 SIZES = (12, 7, 5, 4)
@@ -18,6 +18,7 @@ NETWORKS = {
     "layer-norm": (partial(mlp, SIZES, norm="layer"), (12,)),
     "cnn": (partial(lenet5, outputs=4, size=12), (1, 12, 12)),
     "cnn, batch-norm": (lambda: small_cnn(), (2, 6, 6)),
+    "small VGG": (partial(small_vgg, 4, 8, 3, 5), (3, 8, 8)),
 }
 EVERY = pytest.mark.parametrize("name", NETWORKS)
 

@@ -1,5 +1,6 @@
 import os
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from cf_utils.models import Replicas, lenet5
 from cf_utils.randomness import generator
 from cf_utils.training import (
     OPTIMIZERS,
+    PRECISIONS,
     Diverged,
     TrainConfig,
     accuracy_on,
@@ -603,6 +605,18 @@ def test_cuda_gives_about_the_same(size, dtype, stop_at):
     assert {p.device.type for p in gpu.model.parameters()} == {"cuda"}
     assert gpu.accuracy.device.type == "cpu"
     assert (gpu.accuracy - cpu.accuracy).abs().mean() < 0.03
+
+
+@pytest.mark.parametrize(("build", "size"), [(small(), 6), (lambda: lenet5(6, size=12), 12)], ids=["mlp", "cnn"])
+def test_training_in_bfloat16_is_near_and_keeps_weights_in_float32(build, size):
+    stream = streams.split(make_images(train=30, size=size), [[0, 1], [2, 3]])
+    config = TrainConfig(epochs=4, batch_size=10, lr=0.005, optimizer="adam")
+    full, half = (train(build, Finetune(), stream, replace(config, precision=p)) for p in PRECISIONS)
+    assert {w.dtype for w in half.model.parameters()} == {torch.float32}
+    gap = torch.stack([h["loss"] - f["loss"] for h, f in zip(half.history, full.history, strict=True)])
+    assert 0 < gap.abs().max() < 0.05
+    with pytest.raises(ValueError, match="unknown precision 'half'; known are float32, bfloat16"):
+        TrainConfig(precision="half")
 
 
 def test_sweep_trains_each_strength_like_a_run_of_its_own(stream):
