@@ -111,14 +111,12 @@ def export(run, stream, folder):
     """
     folder = Path(folder)
     shared = _plain(run.model.weights | run.model.statistics, "model")
-    last = [*run.model.weights][-1].rpartition(".")[0] + "."
-    head = {name: shared.pop(name) for name in [*shared] if name.startswith(last)}
+    head = {name: (shared.pop(name), made) for name, made in run.model.head.items()}
     for t, task in enumerate(stream.tasks[: run.done]):
         place, labels = folder / f"task_{t + 1}", list(task.labels)
         place.mkdir(parents=True, exist_ok=True)
-        _write_tensors(
-            {name: value[:, labels].contiguous() for name, value in head.items()}, place / "head.safetensors"
-        )
+        rows = {name: _rows(value, made, labels) for name, (value, made) in head.items()}
+        _write_tensors({name: value for name, value in rows.items() if value.numel()}, place / "head.safetensors")
         classes = [stream.images.classes[label] for label in labels]
         write_json(place / "classes.json", {"task": task.name, "outputs": labels, "classes": classes})
         both = {"right after": run.accuracy[:, t + 1, t].tolist(), "now": run.accuracy[:, -1, t].tolist()}
@@ -129,6 +127,13 @@ def export(run, stream, folder):
     held = [method.springs for method in run.methods if getattr(method, "anchored", False)]
     found = {n: v for springs in held for n, v in _plain(springs.importance or {}, "importance").items()}
     _write_tensors(found, folder / "importances.safetensors")
+
+
+def _rows(value, made, labels):
+    """The rows of a head's weight that make these outputs; all of a weight that has no rows."""
+    if made is None:
+        return value
+    return value[:, [label - made.start for label in labels if made.start <= label < made.stop]].contiguous()
 
 
 def _write_tensors(tensors, file):

@@ -124,10 +124,10 @@ def _mean(f, network, x, found):
 
 def _checked(model, x, y, allowed, kind):
     """The outputs that count, ``[outputs]`` bool on the model's device; ValueError for arguments that do not fit."""
-    last = [*model.weights.values()][-1]
-    allowed = torch.ones(last.shape[1], dtype=torch.bool) if allowed is None else allowed
     if len(x) == 0:
         raise ValueError("importances need one sample or more")
+    outputs = model.outputs or model.find_head(x[:1])
+    allowed = torch.ones(outputs, dtype=torch.bool) if allowed is None else allowed
     if allowed.ndim != 1:
         raise ValueError(f"allowed has the shape {list(allowed.shape)}; it is one entry for each output")
     if kind in ("empirical", "batched"):
@@ -137,12 +137,12 @@ def _checked(model, x, y, allowed, kind):
             raise ValueError(f"there are {len(y)} labels for {len(x)} samples")
         if not torch.isin(y.cpu(), torch.nonzero(allowed.cpu())[:, 0]).all():
             raise ValueError("y has labels of outputs that do not count, or that are not there")
-    return allowed.to(last.device)
+    return allowed.to(next(model.parameters()).device)
 
 
 def _stacked(model, one):
     """``one(network, seed)``, weight's name -> tensor, of each replica in evaluation mode, stacked."""
-    found = [one(model.replica(r).eval(), seed) for r, seed in enumerate(model.seeds)]
+    found = [one(model.replica(r).eval().requires_grad_(True), seed) for r, seed in enumerate(model.seeds)]
     return {name: torch.stack([of[name] for of in found]) for name in model.weights}
 
 

@@ -192,7 +192,7 @@ class Loop:
         for method in self.methods:
             batch = method.augment(self, batch)
         stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
-        kept = [(value, value[stopped]) for value in self.model.statistics.values()] if len(stopped) else []
+        kept = {name: value[stopped] for name, value in self.model.statistics.items()} if len(stopped) else {}
         x = self.scaled(_channels_last(batch.x) if self.config.precision == "bfloat16" else batch.x)
         with self.computing():
             out = self.model(x, hidden=any(method.uses_hidden for method in self.methods))
@@ -205,8 +205,8 @@ class Loop:
                 loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
-        for value, before in kept:  # stopped replicas keep their statistics; not sooner, since backward reads them
-            value[stopped] = before
+        for name, before in kept.items():  # of stopped replicas; not sooner, since backward reads them
+            self.model.statistics[name][stopped] = before
         for method in self.methods:
             method.adjust_gradients(self)
         self._give_gradients_to_leaves()
@@ -231,7 +231,16 @@ def _channels_last(x):
 
 
 def run_stream(
-    build, method, stream, config=None, seeds=range(10), device="auto", callbacks=(), evaluate=None, until=None
+    build,
+    method,
+    stream,
+    config=None,
+    seeds=range(10),
+    device="auto",
+    callbacks=(),
+    evaluate=None,
+    until=None,
+    head=None,
 ):
     """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
 
@@ -241,7 +250,7 @@ def run_stream(
     method: a Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
     device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
     (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
-    until: stop once so many tasks are trained, those of an earlier part counted; None: all.
+    until: stop once so many tasks are trained, those of an earlier part counted; None: all. head: as of ``Replicas``.
     Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError for bad arguments,
     Diverged for a loss that is no longer a number.
     """
@@ -249,13 +258,14 @@ def run_stream(
     if isinstance(build, Run):
         run = copy.deepcopy(build)
     else:
-        model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds)
+        model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds, head)
         blank = torch.zeros(len(model), len(stream))  # row 0 of the accuracies is measured by _train
         run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
         run.evaluate, run.start = evaluate or "test", digest(model.weights)
     config = config or run.config
     _check(run, stream, config, evaluate or run.evaluate, until)
     run.config, run.methods = config, _copied(run.methods if method is None else method, len(run.model))
+    _check_fits(run.model, run.methods, config)
     data, calls = stream.to(device), tuple(callbacks)
     loop = Loop(run.model.to(device), run.methods, data, config, calls, device, history=run.history)
     with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
@@ -278,10 +288,25 @@ def take_over(run, method, stream, device="auto"):
     if early := [type(m).__name__ for m in run.methods if m.from_start]:
         raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
     loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
-    loop.allowed = stream.allowed(0, _count_outputs(loop), device)
+    loop.allowed = stream.allowed(0, _count_outputs(loop.model, loop.stream), device)
     loop.tell("before_task")
     loop.tell("after_task")
     return run
+
+
+def _check_fits(model, methods, config):
+    """ValueError if seeds repeat though nothing sets replicas apart, or network, method and settings do not fit."""
+    apart = [v for m in methods for v in vars(m).values() if isinstance(v, torch.Tensor | list) and len(_flat(v)) > 1]
+    if len(set(model.seeds)) < len(model.seeds) and not apart:
+        raise ValueError(f"seeds={model.seeds} repeat one, whose runs would be the same; give different ones")
+    if needy := [type(m).__name__ for m in methods if m.uses_hidden and not model.relus]:
+        raise ValueError(f"{needy[0]} looks at what ReLUs put out, but the network has no nn.ReLU layers")
+    if config.batch_size == 1 and model.has_batch_norm:
+        raise ValueError("batch_size=1 is not possible with batch-norm, which needs two samples or more")
+
+
+def _flat(values):
+    return values.flatten() if isinstance(values, torch.Tensor) else values
 
 
 def _check(run, stream, config, evaluate, until):
@@ -315,7 +340,7 @@ def _copied(method, replicas):
 
 def _train(loop, run, until):
     """Train on the tasks that ``run`` still lacks, up to ``until``, and measure it before the first and after each."""
-    model, stream, outputs = loop.model, loop.stream, _count_outputs(loop)
+    model, stream, outputs = loop.model, loop.stream, _count_outputs(loop.model, loop.stream)
     if run.done == 0:
         run.accuracy = task_accuracies(model, stream, 0, run.evaluate).unsqueeze(1)
     if run.optimizer is not None:
@@ -354,7 +379,11 @@ def train_task(loop, diverged, epochs):
         epochs[:, loop.t] += trained
         loss, accuracy = (torch.where(trained, value.cpu().double(), torch.nan) for value in (loss, accuracy))
         loop.history.append({"task": loop.t, "epoch": loop.epoch, "loss": loss, "accuracy": accuracy})
-        finite = torch.stack([w.detach().isfinite().flatten(1).all(1) for w in loop.model.parameters()]).all(0).cpu()
+        finite = (
+            torch.stack([w.detach().isfinite().reshape(len(w), -1).all(1) for w in loop.model.parameters()])
+            .all(0)
+            .cpu()
+        )
         failed = trained & ~(loss.isfinite() & finite)
         if failed.any() and not config.allow_divergence:
             seed = loop.seeds[int(failed.nonzero()[0])]
@@ -442,23 +471,24 @@ def task_accuracies(model, stream, done=None, part="test"):
 
     done: how many tasks count as seen; None: all. On the CPU.
     """
-    last, columns = [*model.weights.values()][-1], []
+    outputs, columns = model.outputs or _count_outputs(model, stream), []
     for j, task in enumerate(stream.tasks):
         x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
         after = max((len(stream) if done is None else done) - 1, j)
-        columns.append(accuracy_on(model, stream.images, x, y, stream.allowed(after, last.shape[1], x.device)))
+        columns.append(accuracy_on(model, stream.images, x, y, stream.allowed(after, outputs, x.device)))
     return torch.stack(columns, 1).cpu()
 
 
-def _count_outputs(loop):
-    sample = loop.stream.tasks[0].x_train[:2]
+def _count_outputs(model, stream):
+    """How many outputs a network has, found by a pass; ValueError if it does not take the stream's images."""
+    sample, weight = stream.tasks[0].x_train[:2], next(model.parameters())
     try:
-        outputs = predict(loop.model, loop.stream.images, sample).shape[-1]
+        outputs = model.find_head(stream.images.scale(sample.to(weight.device)).to(weight.dtype))
     except RuntimeError as error:
         reason, shape = str(error).strip().partition("\n")[0], list(sample.shape[1:])
         raise ValueError(f"the network does not take the stream's images of shape {shape}: {reason}") from None
-    if outputs < loop.stream.outputs:
-        raise ValueError(f"the network has {outputs} outputs, but this stream needs {loop.stream.outputs}")
+    if outputs < stream.outputs:
+        raise ValueError(f"the network has {outputs} outputs, but this stream needs {stream.outputs}")
     return outputs
 
 

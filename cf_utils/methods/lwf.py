@@ -36,11 +36,11 @@ class LwF(Method):
     def before_epoch(self, loop):
         self.warm = loop.t > 0 and loop.epoch < self.warmup
         if self.warm:
-            *_, weight, bias = loop.model.weights
-            outputs = range(loop.model.weights[bias].shape[1])
-            new = outputs if loop.stream.scenario == "domain" else loop.task.labels
-            self.old = [c for c in outputs if c not in new]
-            state = {n: loop.model.weights[n] for n in (weight, bias)} | loop.model.statistics
+            same = loop.stream.scenario == "domain"  # the old outputs are the new ones
+            old = set() if same else {*range(loop.model.outputs)} - {*loop.task.labels}
+            rows = {name: made for name, made in loop.model.head.items() if made is not None}
+            self.rows = {n: [c - of.start for c in sorted(old) if of.start <= c < of.stop] for n, of in rows.items()}
+            state = {name: loop.model.weights[name] for name in self.rows} | loop.model.statistics
             self.kept = {name: value.detach().clone() for name, value in state.items()}
 
     def penalty(self, loop, batch, logits):
@@ -57,16 +57,16 @@ class LwF(Method):
 
     def adjust_gradients(self, loop):
         for name, w in loop.model.weights.items() if self.warm else ():
-            if name not in self.kept:
+            if name not in self.rows:
                 w.grad = None  # which also keeps it out of the optimizer's moments
             elif w.grad is not None:
-                w.grad[:, self.old] = 0
+                w.grad[:, self.rows[name]] = 0
 
     def after_step(self, loop):
         if not self.warm:
             return
         for name, before in self.kept.items():  # weight decay and older moments move them, too
-            if name in loop.model.weights:
-                loop.model.weights[name].data[:, self.old] = before[:, self.old]
+            if name in self.rows:
+                loop.model.weights[name].data[:, self.rows[name]] = before[:, self.rows[name]]
             else:
                 loop.model.statistics[name].copy_(before)

@@ -73,7 +73,7 @@ def share_along(basis, vectors):
 
 def flat(tensors):
     """Stacked tensors ``[R, ...]`` side by side, ``[R, P]``, detached."""
-    return torch.cat([tensor.detach().flatten(1) for tensor in tensors], 1)
+    return torch.cat([tensor.detach().reshape(len(tensor), -1) for tensor in tensors], 1)
 
 
 def gradients(model):
@@ -89,9 +89,8 @@ def pieces(model, vector):
 
 
 def in_part(model, part):
-    """1 for weights of the "head" (the last layer), of the "body" or of "all", else 0: ``[P]``."""
-    head = [*model.weights][-1].rpartition(".")[0] + "."
-    chosen = {n: part == "all" or (part == "head") == n.startswith(head) for n in model.weights}
+    """1 for weights of the "head" (what puts out the logits), of the "body" or of "all", else 0: ``[P]``."""
+    chosen = {n: part == "all" or (part == "head") == (n in model.head) for n in model.weights}
     return torch.cat([torch.full_like(w[0].flatten(), chosen[n]) for n, w in model.weights.items()]).detach()
 
 

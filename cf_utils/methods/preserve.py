@@ -30,7 +30,10 @@ class APR(Replay):
         """Choose the samples: x ``[R, K, ...]`` scaled; y, weight ``[R, K]``, weight 0 where too few were right."""
         if not self.stored:
             return
-        self.kept_at = self.places or [*loop.model.relus, [*loop.model.weights][-1].rpartition(".")[0]]
+        self.kept_at = self.places or [
+            *loop.model.relus,
+            *dict.fromkeys(name.rpartition(".")[0] for name in loop.model.head),
+        ]
         x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
         with evaluating(loop.model) as model:
             logits = torch.cat([model(loop.scaled(part)) for part in x.split(500, 1)], 1)

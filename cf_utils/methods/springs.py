@@ -24,7 +24,7 @@ class Quadratic:
             old, gap = self.importance[name], self.anchor[name] - w
             share = old / (old + new).clamp(min=torch.finfo(w.dtype).tiny)
             self.importance[name], self.anchor[name] = old + new, w + share * gap
-            self.constant = self.constant + (share * new * gap.square()).flatten(1).sum(1)
+            self.constant = self.constant + (share * new * gap.square()).view(len(w), -1).sum(1)
 
     def move(self, weights):
         """Put the anchor at ``weights``, without a constant."""
@@ -40,7 +40,7 @@ class Quadratic:
         energy = next(iter(weights.values())).new_zeros(())
         for name, importance in self.importance.items():
             gap = weights[name] - self.anchor[name]
-            energy = energy + (importance * gap.detach() * gap).flatten(1).sum(1)
+            energy = energy + (importance * gap.detach() * gap).view(len(gap), -1).sum(1)
         return self.constant + 2 * energy - energy.detach()  # the squares' value and gradient in half their time
 
     def gradient(self, weights):

@@ -1,0 +1,300 @@
+"""Networks as people bring them: frozen parts, shared layers, heads of every kind, and what can't be taken."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from conftest import assert_equal_alone, state, train
+from torch import nn
+from torch.nn import functional as F
+
+from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
+from cf_utils.methods.ogd import in_part
+from cf_utils.models import Replicas, mlp
+from cf_utils.training import TrainConfig
+
+CONFIG = TrainConfig(epochs=2, batch_size=9, lr=0.02, optimizer="adam", weight_decay=0.1)
+
+
+class HeadFirst(nn.Module):
+    """Declares its head before its body."""
+
+    def __init__(self, bias=True):
+        super().__init__()
+        self.classifier = nn.Linear(8, 6, bias=bias)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU())
+
+    def forward(self, x):
+        return self.classifier(self.body(x))
+
+
+class TwoHeads(nn.Module):
+    """Four outputs of one head and two of another, joined."""
+
+    def __init__(self):
+        super().__init__()
+        self.second, self.first = nn.Linear(8, 2), nn.Linear(8, 4)
+        self.body = nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU())
+
+    def forward(self, x):
+        h = self.body(x)
+        return torch.cat([self.first(h), self.second(h)], 1)
+
+
+class Cosine(nn.Module):
+    """Scaled cosines as logits."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale, self.weight = nn.Parameter(torch.tensor(5.0)), nn.Parameter(torch.randn(6, 8))
+
+    def forward(self, h):
+        return self.scale * F.linear(F.normalize(h, dim=1), F.normalize(self.weight, dim=1))
+
+
+def cosine():
+    return nn.Sequential(nn.Flatten(), nn.Linear(36, 8), nn.ReLU(), Cosine())
+
+
+HEADS = {  # builder -> names of the head's weights and the outputs that each makes
+    "declared first": (HeadFirst, {"classifier.weight": (0, 6), "classifier.bias": (0, 6)}),
+    "no bias": (lambda: HeadFirst(bias=False), {"classifier.weight": (0, 6)}),
+    "two joined": (
+        TwoHeads,
+        {"first.weight": (0, 4), "first.bias": (0, 4), "second.weight": (4, 6), "second.bias": (4, 6)},
+    ),
+    "cosine": (cosine, {"3.weight": (0, 6), "3.scale": None}),
+    "mlp": (lambda: mlp((36, 8, 6)), {"fc2.weight": (0, 6), "fc2.bias": (0, 6)}),
+}
+EVERY = pytest.mark.parametrize("name", HEADS)
+
+
+@EVERY
+def test_the_head_is_what_puts_out_the_logits(name):
+    build, expected = HEADS[name]
+    model = Replicas(build, [0, 1])
+    assert model.find_head(torch.randn(3, 1, 6, 6)) == 6 == model.outputs
+    assert {n: made and (made.start, made.stop) for n, made in model.head.items()} == expected
+
+
+@EVERY
+@pytest.mark.parametrize("scenario", ["class", "task"])
+def test_warmup_trains_the_new_rows_of_any_head_alone(name, images, scenario):
+    from cf_utils import streams
+
+    stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], scenario)
+    states = []
+
+    def note(loop):
+        if loop.moment in ("before_task", "after_epoch") and loop.t == 1:
+            states.append(state(loop.model))
+
+    build, head = HEADS[name]
+    train(build, LwF(1.0, warmup=1), stream, CONFIG, callbacks=[note], until=2)
+    before, warm, after = states
+    for key in before:
+        if not head.get(key):
+            assert torch.equal(warm[key], before[key]), key
+        else:
+            start = head[key][0]
+            moved = (warm[key] - before[key]).abs().reshape(3, before[key].shape[1], -1).amax((0, 2))
+            expected = [c for c in range(*head[key]) if c in (2, 3)]
+            assert torch.nonzero(moved).flatten().tolist() == [c - start for c in expected]
+    assert any(not torch.equal(after[key], before[key]) for key in before if key not in head)
+
+
+@EVERY
+def test_head_and_body_are_told_apart(name):
+    build, head = HEADS[name]
+    model = Replicas(build, [0])
+    model.find_head(torch.randn(3, 1, 6, 6))
+    sizes = {key: w[0].numel() for key, w in model.weights.items()}
+    for part, chosen in (("head", [*head]), ("body", [key for key in sizes if key not in head])):
+        expected = torch.cat([torch.full((size,), float(key in chosen)) for key, size in sizes.items()])
+        assert torch.equal(in_part(model, part), expected)
+
+
+@EVERY
+def test_every_head_works_in_every_scenario(name, images):
+    from cf_utils import streams
+
+    for scenario in streams.SCENARIOS:
+        stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], scenario)
+        for method in (EWC(1.0, fisher="batched"), OGD(2, part="head"), LwF(1.0)):
+            assert train(HEADS[name][0], method, stream, CONFIG).accuracy.isfinite().all()
+
+
+def test_a_head_that_cannot_be_found_is_named_by_the_caller(stream):
+    class Tempered(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.body, self.out = mlp((36, 8, 8)), nn.Linear(8, 6)
+
+        def forward(self, x):
+            return self.out(self.body(x).relu()) / 3
+
+    with pytest.raises(ValueError, match="no layer puts out the logits by itself; name the last one: head="):
+        train(Tempered, OGD(1, part="head"), stream, CONFIG)
+    with pytest.raises(ValueError, match=r"no layer 'classifier' to be the head; there are body, body\.flatten"):
+        train(Tempered, Finetune(), stream, CONFIG, head="classifier")
+    named = train(Tempered, LwF(1.0, warmup=1), stream, CONFIG, head="out")
+    assert [*named.model.head] == ["out.weight", "out.bias"]
+
+
+def test_frozen_weights_stay_as_they_are(stream):
+    def build():
+        network = mlp((36, 10, 8, 6), "batch")
+        network.fc1.requires_grad_(False)
+        return network
+
+    for config in (CONFIG, replace(CONFIG, stop_at=0.6), replace(CONFIG, optimizer="sgd", momentum=0.9)):
+        start = Replicas(build, [0, 1, 2])
+        for method in (Finetune(), LwF(1.0), EWC(1.0)):
+            run = train(build, method, stream, config)
+            assert not run.model.weights["fc1.weight"].requires_grad
+            assert torch.equal(run.model.weights["fc1.weight"], start.weights["fc1.weight"])
+            assert not torch.equal(run.model.weights["fc2.weight"], start.weights["fc2.weight"])
+
+
+class Twice(nn.Module):
+    """One ReLU, in place, used twice."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc1, self.fc2, self.fc3 = nn.Linear(36, 8), nn.Linear(8, 8), nn.Linear(8, 6)
+        self.act = nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.fc3(self.act(self.fc2(self.act(self.fc1(x.flatten(1))))))
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_a_relu_used_twice_is_recorded_twice_and_works_not_in_place(seeds):
+    model, x = Replicas(Twice, seeds), torch.randn(5, 1, 6, 6)
+    _, hidden = model.on(x, hidden=True)
+    assert [*hidden] == ["act", "act:2"]
+    _, seen = model.on(x, ["fc1", "act", "fc2", "act:2"])
+    for r in range(len(seeds)):
+        w = {name: value[r] for name, value in model.weights.items()}
+        first = F.linear(x.flatten(1), w["fc1.weight"], w["fc1.bias"])
+        second = F.linear(first.relu(), w["fc2.weight"], w["fc2.bias"])
+        for name, value in {"fc1": first, "act": first.relu(), "fc2": second, "act:2": second.relu()}.items():
+            torch.testing.assert_close(seen[name][r], value)
+    assert not model.replica(0).act.inplace
+
+
+class Counting(nn.Module):
+    """Puts another tensor in the place of its buffer at each step."""
+
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(36, 6)
+        self.register_buffer("mean", torch.zeros(6))
+
+    def forward(self, x):
+        out = self.fc(x.flatten(1))
+        if self.training:
+            self.mean = 0.9 * self.mean + 0.1 * out.detach().mean(0)
+        return out - self.mean
+
+
+@pytest.mark.parametrize("stop_at", [None, 0.6])
+def test_buffers_that_are_assigned_are_kept(stream, stop_at):
+    config = replace(CONFIG, stop_at=stop_at)
+    double = lambda: Counting().double()  # noqa: E731
+    run = train(double, Finetune(), stream, config)
+    assert (run.model.statistics["mean"].abs().sum(1) > 0).all()
+    for r, seed in enumerate(run.seeds):
+        assert_equal_alone(run, train(double, Finetune(), stream, config, [seed]), r)
+
+
+def test_tied_weights_stay_tied_and_hidden_buffers_come_along():
+    class Tied(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Linear(6, 6, bias=False), nn.Linear(6, 6, bias=False)
+            self.second.weight = self.first.weight
+            self.register_buffer("shift", torch.randn(6), persistent=False)
+
+        def forward(self, x):
+            return self.second(self.first(x)) + self.shift
+
+    model, x = Replicas(Tied, [0, 1]), torch.randn(3, 6)
+    for r in range(2):
+        network = model.replica(r)
+        assert network.first.weight is network.second.weight
+        torch.testing.assert_close(network(x), model.on(x)[r])
+
+
+def test_recurrent_networks_run_one_after_the_other(stream):
+    class Recurrent(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.lstm, self.out = nn.LSTM(6, 5, batch_first=True), nn.Linear(5, 6)
+
+        def forward(self, x):
+            return self.out(self.lstm(x.squeeze(1))[0][:, -1])
+
+    double = lambda: Recurrent().double()  # noqa: E731
+    run = train(double, Finetune(), stream, CONFIG)
+    assert_equal_alone(run, train(double, Finetune(), stream, CONFIG, [1]), 1)
+
+
+class Returns(nn.Module):
+    def __init__(self, what):
+        super().__init__()
+        self.fc, self.what = nn.Linear(36, 6), what
+
+    def forward(self, x):
+        return self.what(self.fc(x.flatten(1)))
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+@pytest.mark.parametrize(
+    ("what", "said"),
+    [
+        (lambda y: (y, y), "the network puts out a tuple; it has to put out logits [batch, outputs]"),
+        (lambda y: {"logits": y}, "the network puts out a dict; it has to put out logits [batch, outputs]"),
+        (lambda y: y[:, :1].squeeze(1), "the network puts out [2] for 2 images; it has to put out logits"),
+        (lambda y: y.unsqueeze(1).expand(-1, 3, -1), "the network puts out [2, 3, 6] for 2 images"),
+    ],
+)
+def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, said):
+    with pytest.raises(ValueError) as error:
+        train(lambda: Returns(what), Finetune(), stream, CONFIG, seeds)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"build": mlp((36, 8, 6))}, "give what builds a network, e.g. models.mlp or lambda: Net(10), not a built"),
+        ({"build": "mlp"}, "give what builds a network"),
+        ({"build": dict}, "the builder returned a dict; it has to build a torch.nn.Module"),
+        ({"seeds": [0, 0]}, "seeds=[0, 0] repeat one, whose runs would be the same"),
+        ({"seeds": [0.1, 0.5]}, "seeds=[0.1, 0.5] is not possible; give one seed for each replica, a whole number"),
+        ({"seeds": [True]}, "is not possible"),
+        ({"seeds": [-1]}, "is not possible"),
+        ({"method": ActivationL1(1.0), "build": lambda: mlp((36, 6))}, "ActivationL1 looks at what ReLUs put out"),
+        (
+            {"config": replace(CONFIG, batch_size=1), "build": lambda: mlp((36, 8, 6), "batch")},
+            "batch_size=1 is not possible with batch-norm",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_said_in_one_sentence(stream, change, said):
+    arguments = {"build": lambda: mlp((36, 8, 6)), "method": Finetune(), "config": CONFIG, "seeds": [0, 1]} | change
+    with pytest.raises(ValueError) as error:
+        train(stream=stream, **arguments)
+    assert said in str(error.value) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("seeds", [(seed for seed in (0, 1)), range(2), torch.arange(2), (0, 1)])
+def test_seeds_may_come_in_any_series(seeds):
+    assert Replicas(lambda: mlp((4, 2)), seeds).seeds == [0, 1]
+
+
+@pytest.mark.parametrize("seeds", [None, 3, "01"])
+def test_no_series_of_seeds_is_refused(seeds):
+    with pytest.raises(ValueError, match="is not possible; give one seed for each replica"):
+        Replicas(lambda: mlp((4, 2)), seeds)
