@@ -126,7 +126,7 @@ arms = {
     "interleaved": methods.Replay(memory, batch=max(1, round(memory * batch_size / digits))),
 }
 networks = {
-    "ResNet-18": (partial(models.resnet18, 10, 1, width), "block8.relu"),
+    "ResNet-18": (partial(models.resnet18, 10, 1, width), "block8"),
     "MLP": (models.mlp, "act2"),
 }  # and their last hidden layer
 runs, passes = {}, {}
