@@ -27,6 +27,7 @@ from cf_utils.methods import (
     Replay,
     ogd,
     preserve,
+    replay,
 )
 from cf_utils.methods.base import check_count, check_strength
 from cf_utils.methods.springs import Quadratic
@@ -618,13 +619,42 @@ def spied(method, stream, settings=CONFIG, **options):
 
 @pytest.mark.parametrize(
     ("memory", "sizes"),
-    [(10, [[10], [5, 5], [3, 3, 3]]), (100, [[26], [26, 26], [26, 26, 26]]), (2, [[2], [1, 1], []]), (0, [[], [], []])],
+    [
+        (10, [[10], [5, 5], [3, 3, 3]]),
+        (100, [[26], [26, 26], [26, 26, 26]]),
+        (2, [[2], [1, 1], [1, 1]]),
+        (0, [[], [], []]),
+    ],
 )
 def test_memory_is_shared_evenly_by_the_tasks_seen(stream, memory, sizes):
     found = []
     watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
     train(small(), Replay(memory), stream, CONFIG, callbacks=[watch])
     assert found == sizes
+
+
+@pytest.mark.parametrize(
+    ("sizes", "room", "kept"),
+    [
+        ([26, 26, 26], 30, [10, 10, 10]),
+        ([26, 26, 26], 31, [10, 10, 10]),
+        ([26, 4, 26], 30, [13, 4, 13]),
+        ([2, 3, 26], 30, [2, 3, 25]),
+        ([5, 5], 100, [5, 5]),
+        ([9, 9, 9], 2, [1, 1, 0]),
+        ([9, 9], 0, [0, 0]),
+        ([7], 3, [3]),
+    ],
+)
+def test_what_a_small_task_leaves_goes_to_the_others(sizes, room, kept):
+    assert replay.shares(sizes, room) == kept
+
+
+@pytest.mark.parametrize("memory", [1, 2])
+def test_a_memory_smaller_than_the_tasks_is_not_emptied(stream, memory):
+    for method in (Replay(memory), APR(1.0, memory)):
+        run = train(small(), method, stream, CONFIG)
+        assert [y.shape[1] for _, y in run.methods[0].stored] == [1] * memory and run.accuracy.isfinite().all()
 
 
 def test_memory_of_each_task_stays_as_it_was(stream):
@@ -692,11 +722,6 @@ def test_replay_forgets_less(stream):
     settings = TrainConfig(epochs=8, batch_size=5, lr=0.01)
     plain, replayed = (train(small(), method, stream, settings) for method in (Finetune(), Replay(60)))
     assert (replayed.accuracy[:, -1, 0] > plain.accuracy[:, -1, 0] + 0.3).all()
-
-
-def test_a_memory_smaller_than_the_number_of_tasks_still_trains(stream):
-    run = train(small(), Replay(1), stream, CONFIG)
-    assert run.methods[0].stored == [] and run.accuracy.isfinite().all()
 
 
 @pytest.mark.parametrize("order", [1, -1])

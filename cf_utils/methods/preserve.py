@@ -28,6 +28,7 @@ class APR(Replay):
 
     def before_task(self, loop):
         """Choose the samples: x ``[R, K, ...]`` scaled; y, weight ``[R, K]``, weight 0 where too few were right."""
+        self.samples = None
         if not self.stored:
             return
         self.kept_at = self.places or [

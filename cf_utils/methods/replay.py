@@ -7,7 +7,8 @@ from cf_utils.randomness import generator
 class Replay(Method):
     """Experience replay: joins stored samples of earlier tasks to every batch (Chaudhry et al. 2019, 1902.10486).
 
-    memory: samples stored in all, shared evenly by the tasks seen, or with ``per_task`` of each; chosen at random.
+    memory: samples stored in all, shared evenly by the tasks seen (what a small task leaves of its share goes to the
+    others), or with ``per_task`` of each; chosen at random.
     batch: stored samples joined to each batch, drawn with replacement; None: as many as the batch has.
     The loss is the mean over new and old samples together.
     """
@@ -43,9 +44,19 @@ class Replay(Method):
         return batch
 
     def after_task(self, loop):
-        quota = self.memory // (1 if self.per_task else loop.t + 1)
         x, y = loop.task.x_train, loop.task.y_train
         orders = [torch.randperm(len(y), generator=generator(seed, "memory", loop.t)) for seed in loop.seeds]
-        keep = torch.stack(orders)[:, :quota].to(loop.device)
+        keep = torch.stack(orders)[:, : self.memory].to(loop.device)
         stored = [*self.stored, (x[keep], y[keep])]
-        self.stored = [(x[:, :quota], y[:, :quota]) for x, y in stored] if quota else []
+        sizes = [y.shape[1] for _, y in stored]
+        parts = sizes if self.per_task else shares(sizes, self.memory)
+        self.stored = [(x[:, :n], y[:, :n]) for (x, y), n in zip(stored, parts, strict=True) if n]
+
+
+def shares(sizes, room):
+    """How many samples each task may keep of ``sizes`` it has, evenly, in ``room`` samples in all.
+
+    What a small task leaves of its share goes to the others. With more tasks than room the earliest keep one each.
+    """
+    level = next((level for level in range(room, 0, -1) if sum(min(n, level) for n in sizes) <= room), 0)
+    return [min(n, level) for n in sizes] if level else [int(t < room) for t in range(len(sizes))]
