@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup run test lab figures bench data ledger notebooks stale lint clean
+.PHONY: help setup run test lab figures bench gpu data ledger notebooks stale lint clean
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
@@ -39,6 +39,10 @@ bench: setup .venv-bench/.installed  ## time against Avalanche and a plain loop
 	$(PYTHON) -m venv .venv-bench
 	.venv-bench/bin/python -m pip install --quiet --requirement requirements-bench.txt
 	@touch $@
+
+gpu: setup  ## where a CUDA device is: the tests that need one, and replicas on it
+	$(BIN)/python -m pytest -q -m gpu
+	$(BIN)/python bench/bench.py --gpu --data mnist-5k --repeats 3
 
 ledger: setup  ## write index, ledger and quoted numbers into README and notebooks
 	@$(BIN)/python -m tools.ledger

@@ -514,6 +514,7 @@ def measure(args):
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="mnist-5k, two repeats, into out/bench")
+    parser.add_argument("--gpu", action="store_true", help="replicas on CUDA alone, printed")
     parser.add_argument("--data", choices=["mnist", "mnist-5k"], help="default: mnist")
     parser.add_argument("--repeats", type=int, help="default: 5")
     parser.add_argument("--out", type=Path, help="default: figures/bench")
@@ -536,6 +537,9 @@ def main():
     try:
         if args.measure_memory:
             print_own_peak(args.data, args.measure_memory)
+            return
+        if args.gpu:
+            print("\n".join(gpu_rows(on_gpu(data.load(args.data), args.repeats))))
             return
         args.out.mkdir(parents=True, exist_ok=True)
         result = measure(args)
