@@ -53,7 +53,7 @@ STRENGTH = 1.0
 METHODS = {
     "finetune": Finetune,
     "replay": lambda: Replay(MEMORY),
-    "ewc": lambda: EWC(STRENGTH),
+    "ewc": lambda: EWC(STRENGTH, fisher="empirical"),  # as Avalanche computes it, with the labels
     "mas": lambda: MAS(STRENGTH),
     "lwf": lambda: LwF(STRENGTH, temperature=2.0),
 }
