@@ -14,6 +14,7 @@ import tempfile
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ class Images:
 
     ``mean`` and ``std`` are per channel ``[C]``, of the pixels of all training images, in [0, 255].
     ``masks_train`` and so on: where the object is, ``[N, H, W]`` bool, or None where the dataset does not tell.
-    Raises ValueError if there are not as many masks as labels.
+    Raises ValueError if there are not as many images or masks as labels, or for masks of another
+    size or type.
     """
 
     name: str
@@ -64,9 +66,13 @@ class Images:
 
     def __post_init__(self):
         for part in ("train", "val", "test"):
-            masks, y = getattr(self, f"masks_{part}"), getattr(self, f"y_{part}")
-            if masks is not None and len(masks) != len(y):
-                raise ValueError(f"masks_{part} has {len(masks)} rows, but y_{part} {len(y)}; choose the same of both")
+            x, y, masks = (getattr(self, f"{field}_{part}") for field in ("x", "y", "masks"))
+            if masks is not None:
+                _check_masks(f"masks_{part}", masks, x)
+            for field, values in (("x", x), ("masks", masks)):
+                if values is not None and len(values) != len(y):
+                    counts = f"{field}_{part} has {len(values)} rows, but y_{part} {len(y)}"
+                    raise ValueError(f"{counts}; choose the same of both")
 
     def scale(self, x):
         """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
@@ -110,9 +116,13 @@ def flip_and_crop(x, generator=None, padding=4):
     ``generator`` (a torch.Generator; None: torch's global one). Returns new images. Raises ValueError for wrong input.
     """
     if not isinstance(x, torch.Tensor) or x.ndim < 3:
-        raise ValueError(f"images are a tensor [..., C, H, W], not {getattr(x, 'shape', type(x).__name__)}")
-    if isinstance(padding, bool) or not isinstance(padding, int) or padding < 0:
+        given = x.shape if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(f"images are a tensor [..., C, H, W], not {given}")
+    if not _is_whole(padding) or padding < 0:
         raise ValueError(f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more")
+    if not (generator is None or isinstance(generator, torch.Generator)):
+        raise ValueError(f"generator={generator!r} is not possible; it is a torch.Generator, or None")
+    padding = int(padding)
     channels, height, width = x.shape[-3:]
     n, device = x.shape[:-3].numel(), generator.device if generator is not None else "cpu"
     down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator, device=device).to(x.device)
@@ -124,6 +134,23 @@ def flip_and_crop(x, generator=None, padding=4):
     index = index.view(n, 1, height * width).expand(n, channels, -1)
     padded = torch.nn.functional.pad(x.reshape(n, channels, height, width), [padding] * 4)
     return padded.flatten(2).gather(2, index).view(x.shape)
+
+
+def _is_whole(value):
+    """Whether ``value`` is a whole number, Python's or numpy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_masks(name, masks, x):
+    """Raise ValueError if ``masks`` are no bool masks of the size of images x; how many is not checked."""
+    if not isinstance(masks, torch.Tensor):
+        given = type(masks).__name__
+    elif masks.dtype != torch.bool or masks.shape[1:] != x.shape[-2:]:
+        given = f"{masks.dtype} {[*masks.shape]}"
+    else:
+        return
+    height, width = x.shape[-2:]
+    raise ValueError(f"{name} is a tensor of bool [N, {height}, {width}] as its images are, not {given}")
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
@@ -138,14 +165,17 @@ def _images(name, classes, x_train, y_train, x_test, y_test):
 
 def _hold_out(images, validation, seed, train=None):
     n, impossible = len(images.y_train), f"is not possible: {images.name} has"
-    if not isinstance(validation, int) or not 0 <= validation < n:
+    if not _is_whole(seed) or not -(2**63) <= seed < 2**64:
+        raise DataError(f"seed={seed!r} is not possible; it is a whole number of at most 64 bits")
+    if not _is_whole(validation) or not 0 <= validation < n:
         raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
-    rest = n - validation
-    if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
+    rest = n - int(validation)
+    if train is not None and (not _is_whole(train) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
-    if validation == 0 and train in (None, n):
+    validation, train = int(validation), rest if train is None else int(train)
+    if train == n:
         return images
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
     parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
     fields = ("x", "y") if images.masks_train is None else ("x", "y", "masks")
     moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}

@@ -64,6 +64,7 @@ def test_shapes_follow_their_seed_alone(drawn):
     for found, expected in zip(shapes.generate(1200, seed=3), drawn, strict=True):
         assert np.array_equal(found, expected)
     assert not np.array_equal(shapes.generate(1200, seed=4)[0], drawn[0])
+    assert np.array_equal(shapes.generate(np.int64(20))[0], shapes.generate(20)[0])
     assert len({picture.tobytes() for picture in drawn[0]}) == 1200
 
 
@@ -125,9 +126,37 @@ def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
         assert all(torch.equal(mask[a.numpy().tobytes()], m) for a, m in zip(x, masks, strict=True))
     with pytest.raises(ValueError, match="masks_train has 10000 rows, but y_train 5"):
         replace(images, x_train=images.x_train[:5], y_train=images.y_train[:5])
+    assert data.Images("", (), *(images.x_test, images.y_test) * 3, images.mean, images.std).masks_test is None
     stream = streams.split(images, [[0, 1], [2, 3]])
     assert torch.equal(stream.to("cpu").images.masks_test, images.masks_test)
     assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("masks", "given"),
+    [
+        (torch.ones(78, 6, 6, dtype=torch.uint8), r"torch.uint8 \[78, 6, 6\]"),
+        (torch.ones(78, 1, 6, 6, dtype=torch.bool), r"torch.bool \[78, 1, 6, 6\]"),
+        (torch.ones(78, 6, 7, dtype=torch.bool), r"torch.bool \[78, 6, 7\]"),
+        (np.ones((78, 6, 6), bool), "ndarray"),
+        (True, "bool"),
+    ],
+)
+def test_masks_of_another_kind_are_refused(masks, given):
+    with pytest.raises(
+        ValueError, match=rf"masks_train is a tensor of bool \[N, 6, 6\] as its images are, not {given}$"
+    ):
+        replace(make_images(), masks_train=masks)
+
+
+def test_as_many_images_as_labels_are_needed():
+    images = make_images()
+    fitting = torch.ones(78, 6, 6, dtype=torch.bool)
+    assert replace(images, masks_train=fitting).masks_train is fitting
+    with pytest.raises(ValueError, match="x_test has 23 rows, but y_test 24; choose the same of both"):
+        replace(images, x_test=images.x_test[1:])
+    with pytest.raises(ValueError, match="masks_train has 77 rows, but y_train 78; choose the same of both"):
+        replace(images, masks_train=fitting[1:])
 
 
 # --- CIFAR ---
@@ -421,11 +450,22 @@ def test_flips_and_crops_are_the_same_on_a_gpu():
         ([1, 2], 4, "not list"),
         (torch.zeros(1, 5, 5), -1, "padding=-1 is not possible; it is a whole number of pixels, 0 or more"),
         (torch.zeros(1, 5, 5), 1.5, "padding=1.5 is not possible"),
+        (torch.zeros(1, 5, 5), True, "padding=True is not possible"),
+        (torch.zeros(1, 5, 5), np.float64(1), r"padding=np.float64\(1.0\) is not possible"),
+        (np.zeros((1, 5, 5)), 4, "not ndarray"),
     ],
 )
 def test_flip_and_crop_names_wrong_input(x, padding, message):
     with pytest.raises(ValueError, match=message):
         data.flip_and_crop(x, padding=padding)
+
+
+def test_flip_and_crop_takes_numpys_padding_and_no_seed():
+    x = torch.arange(75, dtype=torch.uint8).view(1, 3, 5, 5)
+    drawn = [data.flip_and_crop(x, generator(0, "draws"), padding=kind(2)) for kind in (int, np.int64, np.uint8)]
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+    with pytest.raises(ValueError, match=r"generator=7 is not possible; it is a torch\.Generator, or None"):
+        data.flip_and_crop(x, 7)
 
 
 CONFIG = TrainConfig(epochs=3, batch_size=9, lr=0.02, optimizer="adam")
