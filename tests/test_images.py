@@ -521,6 +521,17 @@ def test_a_circle_of_links_is_refused(tmp_path):
     assert message == f"{folder / 'train'} cannot be read: the link {link} leads to a folder that is read already"
 
 
+def test_images_are_in_text_order_however_the_disk_lists_them(tmp_path, monkeypatch):
+    for i in range(12):
+        paint(tmp_path / "train" / "cat" / f"{i}.png", i)
+    paint(tmp_path / "train" / "cat" / "1a" / "0.png", 99)
+    paint(tmp_path / "test" / "cat" / "0.png", 0)
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *a, **b: ((p, f, sorted(n)[::-1]) for p, f, n in walk(*a, **b)))
+    order = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9, 99]  # as torchvision's ImageFolder has them
+    assert data.load(f"folder:{tmp_path}").x_train[:, 0, 0, 0].tolist() == order
+
+
 def test_links_to_images_elsewhere_are_followed(tmp_path):
     folder = paint_folder(tmp_path / "pets")
     (folder / "train" / "cat").rename(tmp_path / "cats")
