@@ -10,15 +10,19 @@ relative PATH starts in the data folder), and in the data folder ``tiny-imagenet
 import argparse
 import hashlib
 import os
+import re
 import tempfile
+import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
+from numbers import Integral
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageOps
+from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from cf_utils import shapes
 from cf_utils._torchvision import import_torchvision
@@ -32,7 +36,13 @@ MNIST_MD5 = {
 TINY_IMAGENET_URL = "https://cs231n.stanford.edu/tiny-imagenet-200.zip"
 TINY_IMAGENET_MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
 OFFLINE_HINT = "'{}' works without a network"
-IMAGE_TYPES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".jp2")
+# fmt: off
+IMAGE_TYPES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".apng", ".gif", ".bmp", ".webp", ".avif",
+    ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".tga",
+)
+# fmt: on
+LITTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # which macOS, Synology, Windows leave
 
 
 class DataError(ValueError):
@@ -45,7 +55,8 @@ class Images:
 
     ``mean`` and ``std`` are per channel ``[C]``, of the pixels of all training images, in [0, 255].
     ``masks_train`` and so on: where the object is, ``[N, H, W]`` bool, or None where the dataset does not tell.
-    Raises ValueError if there are not as many masks as labels.
+    Raises ValueError if there are not as many images or masks as labels, or for masks of another
+    size or type.
     """
 
     name: str
@@ -64,9 +75,13 @@ class Images:
 
     def __post_init__(self):
         for part in ("train", "val", "test"):
-            masks, y = getattr(self, f"masks_{part}"), getattr(self, f"y_{part}")
-            if masks is not None and len(masks) != len(y):
-                raise ValueError(f"masks_{part} has {len(masks)} rows, but y_{part} {len(y)}; choose the same of both")
+            x, y, masks = (getattr(self, f"{field}_{part}") for field in ("x", "y", "masks"))
+            if masks is not None:
+                _check_masks(f"masks_{part}", masks, x)
+            for field, values in (("x", x), ("masks", masks)):
+                if values is not None and len(values) != len(y):
+                    counts = f"{field}_{part} has {len(values)} rows, but y_{part} {len(y)}"
+                    raise ValueError(f"{counts}; choose the same of both")
 
     def scale(self, x):
         """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
@@ -75,24 +90,47 @@ class Images:
 
 
 def root():
-    """The folder that holds the datasets: the environment variable CF_DATA, else ``data/`` of the project."""
-    return Path(os.environ.get("CF_DATA") or Path(__file__).resolve().parents[1] / "data")
+    """The folder that holds the datasets: the environment variable CF_DATA, else ``data/`` of the project.
+
+    A ``~`` at its start is the home folder, ``~name`` that of a user. Raises DataError if there is
+    no such user.
+    """
+    named = os.environ.get("CF_DATA")
+    try:
+        return Path(named).expanduser() if named else Path(__file__).resolve().parents[1] / "data"
+    except RuntimeError as error:
+        raise DataError(f"CF_DATA={named} names no folder: {_first_line(error)}") from None
 
 
 def load(name, validation=0, seed=0, train=None):
     """Load a dataset: a key of LOADERS or ``"folder:PATH"``.
 
-    Images in a folder are read as RGB (transparency is dropped); lines ``CLASS<tab>words`` in ``classes.txt`` or
-    ``words.txt`` there name classes. Where only a folder of the name ``cifar10`` or ``cifar100`` is there, not the
-    original, it is called ``"cifar10 (JPEG copy)"``, or ``(image folder)`` if no file is a JPEG. The test images of
+    ``folder:~/x`` is in the home folder. The classes of a folder are the folders in its ``train``, in
+    natural order (2 before 10, so that digits are their own labels); lines ``CLASS<tab>words`` in
+    ``classes.txt`` or ``words.txt`` name them. Hidden folders and files (``.ipynb_checkpoints``) are
+    ignored; a UserWarning counts other files that are left out, and names one.
+    Images are turned as their EXIF says, and of several frames the first is read. Grey of 16 bits is
+    scaled to 8 by its full range (65,535 is white), floats by theirs, 0 to 1; of colours with 16 bits
+    the upper 8 are read. Refused are other floats, whole numbers of 32 bits or with a sign, and files
+    of more than 8 bits that all stay below a sixteenth of their range: they would be black.
+    Transparency is dropped. Where all images, train and test, are grey, they have one channel, else
+    three.
+    Where only a folder of the name ``cifar10`` or ``cifar100`` is there, not the original, it is
+    called ``"cifar10 (JPEG copy)"``, or ``(image folder)`` if no file is a JPEG. The test images of
     ``tiny-imagenet`` are its validation images: its own have no labels.
-    validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others to keep, None:
-    all; both drawn at random with ``seed``. Mean and deviation stay those of all training images.
-    Raises DataError for an unknown name, a missing or corrupt file, or more images than there are.
+    validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others
+    to keep, None: all; both drawn at random with ``seed``, a whole number. Mean and deviation stay
+    those of all training images.
+    Raises DataError for an unknown name, a missing or corrupt file, more images than there are, or a
+    seed that is no whole number.
     """
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
-    images = replace(_folder(root() / name[7:]), name=name) if name.startswith("folder:") else LOADERS[name]()
+    if name.startswith("folder:"):
+        path = os.path.expanduser(name.removeprefix("folder:"))
+        images = replace(_folder(root() / path), name=name)
+    else:
+        images = LOADERS[name]()
     return _hold_out(images, validation, seed, train)
 
 
@@ -110,9 +148,13 @@ def flip_and_crop(x, generator=None, padding=4):
     ``generator`` (a torch.Generator; None: torch's global one). Returns new images. Raises ValueError for wrong input.
     """
     if not isinstance(x, torch.Tensor) or x.ndim < 3:
-        raise ValueError(f"images are a tensor [..., C, H, W], not {getattr(x, 'shape', type(x).__name__)}")
-    if isinstance(padding, bool) or not isinstance(padding, int) or padding < 0:
+        given = x.shape if isinstance(x, torch.Tensor) else type(x).__name__
+        raise ValueError(f"images are a tensor [..., C, H, W], not {given}")
+    if not _is_whole(padding) or padding < 0:
         raise ValueError(f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more")
+    if not (generator is None or isinstance(generator, torch.Generator)):
+        raise ValueError(f"generator={generator!r} is not possible; it is a torch.Generator, or None")
+    padding = int(padding)
     channels, height, width = x.shape[-3:]
     n, device = x.shape[:-3].numel(), generator.device if generator is not None else "cpu"
     down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator, device=device).to(x.device)
@@ -124,6 +166,23 @@ def flip_and_crop(x, generator=None, padding=4):
     index = index.view(n, 1, height * width).expand(n, channels, -1)
     padded = torch.nn.functional.pad(x.reshape(n, channels, height, width), [padding] * 4)
     return padded.flatten(2).gather(2, index).view(x.shape)
+
+
+def _is_whole(value):
+    """Whether ``value`` is a whole number, Python's or numpy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def _check_masks(name, masks, x):
+    """Raise ValueError if ``masks`` are no bool masks of the size of images x; how many is not checked."""
+    if not isinstance(masks, torch.Tensor):
+        given = type(masks).__name__
+    elif masks.dtype != torch.bool or masks.shape[1:] != x.shape[-2:]:
+        given = f"{masks.dtype} {[*masks.shape]}"
+    else:
+        return
+    height, width = x.shape[-2:]
+    raise ValueError(f"{name} is a tensor of bool [N, {height}, {width}] as its images are, not {given}")
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
@@ -138,14 +197,17 @@ def _images(name, classes, x_train, y_train, x_test, y_test):
 
 def _hold_out(images, validation, seed, train=None):
     n, impossible = len(images.y_train), f"is not possible: {images.name} has"
-    if not isinstance(validation, int) or not 0 <= validation < n:
+    if not _is_whole(seed) or not -(2**63) <= seed < 2**64:
+        raise DataError(f"seed={seed!r} is not possible; it is a whole number of at most 64 bits")
+    if not _is_whole(validation) or not 0 <= validation < n:
         raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
-    rest = n - validation
-    if train is not None and (isinstance(train, bool) or not isinstance(train, int) or not 1 <= train <= rest):
+    rest = n - int(validation)
+    if train is not None and (not _is_whole(train) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
-    if validation == 0 and train in (None, n):
+    validation, train = int(validation), rest if train is None else int(train)
+    if train == n:
         return images
-    order = torch.randperm(n, generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
     parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
     fields = ("x", "y") if images.masks_train is None else ("x", "y", "masks")
     moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}
@@ -239,14 +301,14 @@ def _tiny_imagenet():
             "`python -m cf_utils.data tiny-imagenet`"
         )
     folder = _tiny_imagenet_files()
-    classes, train = _list_classes(folder / "train")
+    classes, train, _ = _list_classes(folder / "train")  # beside the images lie files of boxes
     try:
         expected = (folder / "wnids.txt").read_text(encoding="utf-8").split()
         rows = (folder / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
         test = [(folder / "val" / "images" / row.split("\t")[0], classes.index(row.split("\t")[1])) for row in rows]
     except (OSError, ValueError, IndexError) as error:
         raise DataError(f"{folder} is incomplete or corrupt, delete it: {_first_line(error)}") from None
-    if sorted(expected) != classes or not test:
+    if sorted(expected, key=_natural) != classes or not test:
         raise DataError(f"{folder} is incomplete, delete it: {len(classes)} of {len(expected)} classes are there")
     return _from_files("tiny-imagenet", folder, classes, train, test)
 
@@ -256,20 +318,71 @@ def _folder(path, name=None):
     if not (path / "train").is_dir() or test is None:
         message = f"{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
         raise DataError(f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}")
-    (classes, train), (found, tests) = _list_classes(path / "train"), _list_classes(test)
+    classes, train, extra = _list_classes(path / "train")
+    found, tests, extra_tests = _list_classes(test)
     if classes != found:
         raise DataError(f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}")
+    if left_out := extra + extra_tests:
+        which = f"{len(left_out)} {'file' if len(left_out) == 1 else 'files'} in {path}"
+        what = "in no folder of a class, or of a type that is not read"
+        warnings.warn(f"left out: {which}, {what}, such as {left_out[0]}", stacklevel=3)
     return _from_files(name or f"folder:{path}", path, classes, train, tests)
 
 
 def _list_classes(folder):
-    """Names of the subfolders of ``folder``, sorted, and the images in them: a list of (file, label)."""
-    reader = import_torchvision().datasets.folder
+    """The subfolders of ``folder``, the images in them as (file, label), and the files that are left out."""
     try:
-        classes, labels = reader.find_classes(str(folder))
-        return classes, reader.make_dataset(str(folder), labels, IMAGE_TYPES)
+        entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry.name))
+        classes = sorted((entry.name for entry in entries if entry.is_dir()), key=_natural)
+        files = [(file, label) for label, c in enumerate(classes) for file in _files_below(folder / c)]
     except OSError as error:
-        raise DataError(f"{folder} has no classes with images: {_first_line(error)}") from None
+        raise DataError(f"{folder} cannot be read: {_first_line(error)}") from None
+    images = [(file, label) for file, label in files if file.suffix.lower() in IMAGE_TYPES]
+    _check_classes(folder, classes, images)
+    left_out = [entry for entry in entries if not entry.is_dir()]
+    left_out += [file for file, _ in files if file.suffix.lower() not in IMAGE_TYPES]
+    return classes, images, left_out
+
+
+def _check_classes(folder, classes, images):
+    """Raise DataError if there are no classes, one is empty, or all are in one folder too many."""
+    labels = {label for _, label in images}
+    empty = [name for label, name in enumerate(classes) if label not in labels]
+    if empty or not classes:
+        where = f"there is none in {', '.join(empty)}" if empty else "it has no subfolders"
+        accepted = ", ".join(IMAGE_TYPES)
+        raise DataError(f"{folder} has no classes with images: {where}; read are {accepted}")
+    within = [file.relative_to(folder / classes[0]).parts for file, label in images if label == 0]
+    inner = {parts[0] for parts in within if len(parts) > 1}
+    if len(classes) == 1 and len(inner) > 1:
+        found = f"{folder} has one class, {classes[0]}, and folders in it"
+        raise DataError(f"{found}; classes are the folders right in {folder}: move them up")
+
+
+def _files_below(folder):
+    """All files in ``folder`` and below that are not hidden, folder after folder, in text order."""
+
+    def stop(error):
+        raise error
+
+    found, places = [], set()
+    for place, folders, names in os.walk(folder, onerror=stop, followlinks=True):
+        if (real := os.path.realpath(place)) in places:
+            raise OSError(f"the link {place} leads to a folder that is read already")
+        places.add(real)
+        folders[:] = [name for name in folders if not _is_hidden(name)]  # where os.walk goes on
+        found += [(place, name) for name in names if not _is_hidden(name)]
+    return [Path(place, name) for place, name in sorted(found)]
+
+
+def _is_hidden(name):
+    return name.startswith(".") or name in LITTER
+
+
+def _natural(name):
+    """Sorts names by the numbers in them, 2 before 10; those that tie, such as 1 and 01, as text."""
+    parts = re.split("([0-9]+)", name)
+    return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
 
 def _from_files(name, folder, classes, train, test):
@@ -277,6 +390,8 @@ def _from_files(name, folder, classes, train, test):
     x_train, x_test = (_read_images([file for file, _ in part]) for part in (train, test))
     if x_train.shape[1:] != x_test.shape[1:]:
         raise DataError(f"the test images in {folder} are not of the size of those in {folder / 'train'}")
+    if _is_grey(x_train) and _is_grey(x_test):
+        x_train, x_test = x_train[:, :1].clone(), x_test[:, :1].clone()
     y_train, y_test = (torch.tensor([label for _, label in part]) for part in (train, test))
     return _images(name, _words(folder, classes), x_train, y_train, x_test, y_test)
 
@@ -292,25 +407,72 @@ def _words(folder, classes):
     return [name if names.count(name) == 1 else f"{name} ({c})" for name, c in zip(names, classes, strict=True)]
 
 
+def _is_grey(x):
+    """Whether the channels of all images ``[N, 3, H, W]`` are the same."""
+    return all(torch.equal(some, some[:, :1].expand_as(some)) for some in x.split(1000))
+
+
 def _read_images(files):
     """Pixels ``[N, 3, H, W]`` uint8 of files with images of one size."""
-    x, sizes = None, set()
+    x, sizes, deep = None, {}, []
     for i, file in enumerate(files):
         try:
-            with Image.open(file) as image:
-                if image.mode[0] in "IF":
-                    raise ValueError("it has more than 8 bits a pixel and channel")  # which Pillow would cut off
-                picture = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+            picture, share = _read_image(file)
         except Exception as error:  # Pillow raises many kinds, DecompressionBombError among them
             raise DataError(f"{file} is not a readable image: {_first_line(error)}") from None
-        sizes.add(picture.shape)
+        sizes.setdefault(picture.shape, file)
+        if share is not None:
+            deep.append((share, file))
         x = np.empty((len(files), *picture.shape), np.uint8) if x is None else x
         if len(sizes) == 1:
             x[i] = picture
     if len(sizes) > 1:
-        folder = Path(files[0]).parents[1]
-        raise DataError(f"{folder} has images of {len(sizes)} different sizes; scale them to one size first")
+        folder, some = Path(files[0]).parents[1], list(sizes.items())[:2]
+        first, other = (f"{shape[2]}×{shape[1]} ({file.name})" for shape, file in some)
+        which = f"images of {len(sizes)} different sizes, such as {first} and {other}"
+        raise DataError(f"{folder} has {which}; scale them to one size first")
+    if deep and max(deep)[0] < 1 / 16:
+        share, brightest = max(deep)
+        dark = f"it has more than 8 bits and takes {share:.2%} of their range, the most of those here"
+        unread = f"{brightest} is not a readable image: {dark}"
+        raise DataError(f"{unread}, so that all would be black; scale them to the full range first")
     return torch.from_numpy(x)
+
+
+def _read_image(file):
+    """Pixels ``[3, H, W]`` uint8, and of more than 8 bits the brightest as a share of white, else None."""
+    with Image.open(file) as image:
+        image.filename = ""  # else Pillow maps the file, and garbles grey TIFFs that EXIF turns
+        of_16_bits = ";16" in str(image.tile)  # of which Pillow takes the upper 8 where there are colours
+        image.load()
+        with suppress(SyntaxError):  # EXIF that cannot be read says nothing
+            ImageOps.exif_transpose(image, in_place=True)
+        if image.mode[0] in "IF":
+            shares = _shares_of_white(image)
+            grey = np.rint(255 * shares).astype(np.uint8)
+            return np.broadcast_to(grey, (3, *grey.shape)), shares.max()
+        picture = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
+        flat = image.has_transparency_data and (picture == picture[:, :1, :1]).all()
+        if flat and np.ptp(image.convert("RGBA").getchannel("A")) > 0:
+            raise ValueError("what it shows is in its transparency alone; lay it on a ground of one colour")
+        return picture, picture.max() / 255 if of_16_bits else None
+
+
+def _shares_of_white(image):
+    """Grey ``[H, W]`` in [0, 1] of an opened image of 16 bits or floats; ValueError for other values."""
+    values = np.asarray(image, np.float64)
+    tags = getattr(image, "tag_v2", {})  # a TIFF's; it may have 12 bits, and 0 for white
+    if image.mode == "F":
+        white = 1
+    elif image.mode.startswith("I;16") or image.format == "PPM":
+        white = 2 ** tags.get(BITSPERSAMPLE, (16,))[0] - 1
+    else:
+        kind = "it has more than 8 bits, whole numbers of 32 bits or with a sign"
+        raise ValueError(f"{kind}; accepted are 16 bits without a sign and floats from 0 to 1")
+    if not (values.min() >= 0 and values.max() <= white):
+        kind = f"it has more than 8 bits, values from {values.min():g} to {values.max():g}"
+        raise ValueError(f"{kind}; accepted are floats from 0 to 1")
+    return 1 - values / white if tags.get(PHOTOMETRIC_INTERPRETATION) == 0 else values / white
 
 
 def _first_line(error):

@@ -98,11 +98,11 @@ def test_train_keeps_so_many_of_the_images_that_are_not_held_out(digits):
     assert torch.equal(data.load("mnist-5k", train=4000).x_train, digits.x_train)
 
 
-@pytest.mark.parametrize("count", [0, 3501, 1.5, True])
+@pytest.mark.parametrize("count", [0, 3501, 1.5, True, "5", np.float32(5), np.int64(0)])
 def test_impossible_train_says_what_is_possible(monkeypatch, digits, count):
     monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
     message = refusal("mnist-5k", validation=500, train=count)
-    assert f"train={count} is not possible" in message and "so 1 to 3500" in message
+    assert f"train={count!r} is not possible" in message and "so 1 to 3500" in message
 
 
 @pytest.mark.parametrize("name", ["mnist5k", "cifar", "", None])
@@ -112,10 +112,26 @@ def test_unknown_name_lists_the_known(name):
     assert message.endswith("tiny-imagenet-100 and folder:PATH")
 
 
-@pytest.mark.parametrize("count", [4000, -1, 1.5])
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_numpys_whole_numbers_are_pythons(monkeypatch, digits, kind):
+    monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
+    found = data.load("mnist-5k", validation=kind(50), seed=kind(3), train=kind(20))
+    expected = data.load("mnist-5k", validation=50, seed=3, train=20)
+    assert torch.equal(found.x_train, expected.x_train) and torch.equal(found.x_val, expected.x_val)
+    assert (len(found.y_train), len(found.y_val)) == (20, 50)
+
+
+@pytest.mark.parametrize("seed", [0.5, 1.0, np.float64(1), True, "1", None, 2**64, -(2**63) - 1])
+def test_impossible_seed_says_what_is_possible(monkeypatch, digits, seed):
+    monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
+    expected = f"seed={seed!r} is not possible; it is a whole number of at most 64 bits"
+    assert refusal("mnist-5k", validation=5, seed=seed) == refusal("mnist-5k", seed=seed) == expected
+
+
+@pytest.mark.parametrize("count", [4000, -1, 1.5, True, "5", None, np.float32(5), np.int64(4000)])
 def test_impossible_validation_says_what_is_possible(monkeypatch, digits, count):
     monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
-    assert f"validation={count} is not possible" in refusal("mnist-5k", validation=count)
+    assert f"validation={count!r} is not possible" in refusal("mnist-5k", validation=count)
     assert "0 to 3999" in refusal("mnist-5k", validation=count)
 
 

@@ -3,8 +3,11 @@
 import hashlib
 import os
 import pickle
+import re
+import struct
 import warnings
 import zipfile
+import zlib
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -64,6 +67,7 @@ def test_shapes_follow_their_seed_alone(drawn):
     for found, expected in zip(shapes.generate(1200, seed=3), drawn, strict=True):
         assert np.array_equal(found, expected)
     assert not np.array_equal(shapes.generate(1200, seed=4)[0], drawn[0])
+    assert np.array_equal(shapes.generate(np.int64(20))[0], shapes.generate(20)[0])
     assert len({picture.tobytes() for picture in drawn[0]}) == 1200
 
 
@@ -125,9 +129,37 @@ def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
         assert all(torch.equal(mask[a.numpy().tobytes()], m) for a, m in zip(x, masks, strict=True))
     with pytest.raises(ValueError, match="masks_train has 10000 rows, but y_train 5"):
         replace(images, x_train=images.x_train[:5], y_train=images.y_train[:5])
+    assert data.Images("", (), *(images.x_test, images.y_test) * 3, images.mean, images.std).masks_test is None
     stream = streams.split(images, [[0, 1], [2, 3]])
     assert torch.equal(stream.to("cpu").images.masks_test, images.masks_test)
     assert not list(place.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("masks", "given"),
+    [
+        (torch.ones(78, 6, 6, dtype=torch.uint8), r"torch.uint8 \[78, 6, 6\]"),
+        (torch.ones(78, 1, 6, 6, dtype=torch.bool), r"torch.bool \[78, 1, 6, 6\]"),
+        (torch.ones(78, 6, 7, dtype=torch.bool), r"torch.bool \[78, 6, 7\]"),
+        (np.ones((78, 6, 6), bool), "ndarray"),
+        (True, "bool"),
+    ],
+)
+def test_masks_of_another_kind_are_refused(masks, given):
+    with pytest.raises(
+        ValueError, match=rf"masks_train is a tensor of bool \[N, 6, 6\] as its images are, not {given}$"
+    ):
+        replace(make_images(), masks_train=masks)
+
+
+def test_as_many_images_as_labels_are_needed():
+    images = make_images()
+    fitting = torch.ones(78, 6, 6, dtype=torch.bool)
+    assert replace(images, masks_train=fitting).masks_train is fitting
+    with pytest.raises(ValueError, match="x_test has 23 rows, but y_test 24; choose the same of both"):
+        replace(images, x_test=images.x_test[1:])
+    with pytest.raises(ValueError, match="masks_train has 77 rows, but y_train 78; choose the same of both"):
+        replace(images, masks_train=fitting[1:])
 
 
 # --- CIFAR ---
@@ -246,6 +278,285 @@ def test_an_image_of_more_than_8_bits_is_refused(tmp_path, mode):
     file = paint_folder(tmp_path) / "train" / "dog" / "9.tif"
     paint(file, 300, mode=mode)
     assert f"{file} is not a readable image: it has more than 8 bits" in refusal(f"folder:{tmp_path}")
+
+
+def write(file, values, **options):
+    file.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(values).save(file, **options)
+
+
+def load_one(folder, values, kind="png", **options):
+    """What ``values`` become as the only image of a folder, written as a file of a kind: ``[C, H, W]``."""
+    for part in ("train", "test"):
+        write(folder / part / "cat" / f"0.{kind}", values, **options)
+    return data.load(f"folder:{folder}").x_train[0].numpy()
+
+
+@pytest.mark.parametrize("kind", ["png", "tif", "pgm", "jp2"])
+def test_grey_of_16_bits_is_scaled_by_its_full_range(tmp_path, kind):
+    values = np.array([[0, 128, 129, 257, 128 * 257], [40000, 65278, 65406, 65407, 65535]], np.uint16)
+    expected = [[0, 0, 1, 1, 128], [156, 254, 254, 255, 255]]  # of a 257th each, rounded
+    assert load_one(tmp_path, values, kind).tolist() == [expected]
+
+
+@pytest.mark.parametrize("kind", ["tif", "pfm"])
+def test_floats_from_0_to_1_are_scaled(tmp_path, kind):
+    values = np.array([[0, 0.001, 0.002], [0.5, 0.999, 1]], np.float32)
+    assert load_one(tmp_path, values, kind).tolist() == [[[0, 0, 1], [128, 255, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("values", "reason"),
+    [
+        (np.array([[0, 255]], np.float32), "values from 0 to 255; accepted are floats from 0 to 1"),
+        (np.array([[-1, 1]], np.float32), "values from -1 to 1"),
+        (np.array([[0, np.nan]], np.float32), "values from nan to nan"),
+        (np.array([[0, np.inf]], np.float32), "values from 0 to inf"),
+        (np.array([[0, 65535]], np.int32), "whole numbers of 32 bits or with a sign; accepted are 16 bits"),
+        (np.array([[0, 4095]], np.uint16), "takes 6.25% of their range, the most of those here, so that all"),
+        (np.array([[0, 0.06]], np.float32), "takes 6.00% of their range"),
+    ],
+)
+def test_values_that_do_not_say_what_is_white_are_refused(tmp_path, values, reason):
+    with pytest.raises(data.DataError) as error:
+        load_one(tmp_path, values, "tif")
+    assert str(error.value).startswith(f"{tmp_path / 'train' / 'cat' / '0.tif'} is not a readable image: ")
+    assert f"it has more than 8 bits{', ' if reason[:4] != 'take' else ' and '}{reason}" in str(error.value)
+
+
+def test_dark_images_of_16_bits_are_read_beside_bright_ones(tmp_path):
+    load_one(tmp_path, np.full((2, 2), 65535, np.uint16))
+    write(tmp_path / "train" / "cat" / "1.png", np.full((2, 2), 300, np.uint16))
+    assert data.load(f"folder:{tmp_path}").x_train[:, 0, 0, 0].tolist() == [255, 1]
+
+
+def png_of_16_bits(values):
+    """The bytes of a PNG with colours ``[H, W, 3]`` of 16 bits, which Pillow reads and does not write."""
+
+    def chunk(name, content):
+        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+
+    height, width, _ = values.shape
+    header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
+    pixels = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+
+
+def test_of_colours_with_16_bits_the_upper_8_are_read(tmp_path):
+    train = paint_folder(tmp_path, classes=("cat",)) / "train" / "cat"
+    for file in train.iterdir():
+        file.write_bytes(png_of_16_bits(np.full((4, 4, 3), (65535, 256, 40000))))
+    assert data.load(f"folder:{tmp_path}").x_train[0, :, 0, 0].tolist() == [255, 1, 156]
+    for file in train.iterdir():
+        file.write_bytes(png_of_16_bits(np.full((4, 4, 3), (255, 200, 3))))
+    assert "1.png is not a readable image: it has more than 8 bits and takes 0.00%" in refusal(f"folder:{tmp_path}")
+
+
+def test_a_tiff_of_12_bits_and_one_where_0_is_white(tmp_path):
+    """12 bits written by hand: two values in three bytes, of which 4095 is white."""
+    entries = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 200), (277, 1), (278, 1), (279, 3)]
+    head = b"II*\0" + struct.pack("<IH", 8, len(entries))
+    tags = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries) + b"\0" * 4
+    for part in ("train", "test"):
+        file = tmp_path / part / "cat" / "0.tif"
+        file.parent.mkdir(parents=True)
+        file.write_bytes((head + tags).ljust(200, b"\0") + bytes([0x80, 0x0F, 0xFF]))  # 0x800, 0xFFF
+    assert data.load(f"folder:{tmp_path}").x_train.tolist() == [[[[128, 255]]]]
+    values = np.array([[0, 65535, 257]], np.uint16)
+    assert load_one(tmp_path / "turned", values, "tif", tiffinfo={262: 0}).tolist() == [[[255, 0, 254]]]
+
+
+TURNED = {  # what EXIF's orientation asks for, done by hand
+    1: lambda a: a,
+    2: np.fliplr,
+    3: lambda a: np.rot90(a, 2),
+    4: np.flipud,
+    5: lambda a: a.swapaxes(0, 1),
+    6: lambda a: np.rot90(a, -1),
+    7: lambda a: np.rot90(a, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
+
+
+@pytest.mark.parametrize("orientation", TURNED)
+def test_images_are_turned_as_their_exif_says(tmp_path, orientation):
+    exif = Image.Exif()
+    exif[274] = orientation
+    grey = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
+    colour = np.stack([grey, grey // 2, grey * 0 + 9], 2)
+    arrays = {"grey": grey, "colour": colour, "transparent": np.dstack([colour, grey]), "deep": grey * np.uint16(257)}
+    for (name, values), kind in [(item, kind) for item in arrays.items() for kind in ("png", "tif")]:
+        found = load_one(tmp_path / name / kind, values, kind, exif=exif)
+        expected = TURNED[orientation](grey if name == "deep" else values).reshape(*found.shape[1:], -1)
+        assert np.array_equal(found.transpose(1, 2, 0), expected[..., :3]), (name, kind)
+
+
+def test_exif_of_a_photograph_is_read_and_broken_exif_is_not(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 8
+    values = np.repeat(np.uint8([[20, 220]]), 8, 1).repeat(8, 0)  # dark left, bright right
+    found = load_one(tmp_path / "photograph", values, "jpg", exif=exif)
+    assert found.shape == (1, 16, 8) and found[0, :8].min() > 200 and found[0, 8:].max() < 40
+    assert np.array_equal(load_one(tmp_path / "broken", values, exif=b"no EXIF")[0], values)
+
+
+def test_of_a_moving_gif_the_first_frame_is_read(tmp_path):
+    frames = [Image.new("RGB", (4, 4), colour) for colour in ((9, 200, 30), (1, 2, 3))]
+    folder = paint_folder(tmp_path, "gif")
+    for kind in ("gif", "png", "webp"):
+        frames[0].save(folder / "train" / "cat" / f"9.{kind}", save_all=True, append_images=frames[1:], lossless=True)
+    found = data.load(f"folder:{folder}").x_train[2:5, :, 2, 2].tolist()
+    assert found == [[9, 200, 30]] * 3
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA"])
+def test_a_picture_in_transparency_alone_is_refused(tmp_path, mode):
+    file = paint_folder(tmp_path) / "train" / "cat" / "9.png"
+    ink = Image.new(mode, (4, 4))
+    ink.putpixel((1, 1), (0,) * (len(mode) - 1) + (255,))  # black on nothing
+    ink.save(file)
+    message = refusal(f"folder:{tmp_path}")
+    assert message.startswith(f"{file} is not a readable image: what it shows is in its transparency alone; lay it")
+
+
+def test_a_folder_of_grey_images_has_one_channel(tmp_path, digits):
+    for i, picture in enumerate(digits.x_test[::100, 0].numpy()):
+        colours = np.stack([picture] * 3, 2)  # as matplotlib writes grey
+        write(tmp_path / "train" / str(i) / "0.png", picture if i % 2 else colours)
+        write(tmp_path / "test" / str(i) / "0.png", 255 - picture)
+    images = data.load(f"folder:{tmp_path}")
+    assert torch.equal(images.x_train, digits.x_test[::100]) and images.x_train.is_contiguous()
+    assert torch.equal(images.x_test, 255 - digits.x_test[::100])
+    assert images.classes == digits.classes and images.mean.shape == images.std.shape == (1,)
+    paint(tmp_path / "test" / "9" / "1.png", (1, 1, 2), 28)
+    mixed = data.load(f"folder:{tmp_path}")
+    assert torch.equal(mixed.x_train, digits.x_test[::100].expand(-1, 3, -1, -1)) and mixed.mean.shape == (3,)
+    assert mixed.x_test[-1, :, 0, 0].tolist() == [1, 1, 2]
+
+
+def test_classes_are_in_natural_order(tmp_path):
+    names = [str(c) for c in range(12)]
+    for part in ("train", "test"):
+        for c in range(12):
+            paint(tmp_path / part / str(c) / "0.png", c)
+    images = data.load(f"folder:{tmp_path}")
+    assert images.classes == tuple(names) and images.y_train.tolist() == images.x_train[:, 0, 0, 0].tolist()
+    assert images.y_test.tolist() == [*range(12)]
+    mixed = ["Zoo", "a", "a2b", "a10", "b01", "b1", "b02", "x²", "10", "9", ""]
+    expected = ["", "9", "10", "Zoo", "a", "a2b", "a10", "b01", "b1", "b02", "x²"]
+    assert sorted(mixed, key=data._natural) == expected
+    assert sorted(expected, key=data._natural) == expected
+
+
+def test_natural_order_leaves_the_photographs_of_notebook_08_as_they_were():
+    text = (data.Path(data.__file__).resolve().parents[1] / "data" / "README.md").read_text(encoding="utf-8")
+    names = re.findall(r"\bn\d{8}\b", text)
+    assert len(names) == 100 and sorted(set(names), key=data._natural) == sorted(names)
+
+
+def test_what_is_hidden_is_no_class_and_no_image(tmp_path):
+    folder = paint_folder(tmp_path)
+    for name in (".ipynb_checkpoints/0-checkpoint.png", "__MACOSX/cat/0.png", "cat/.ipynb_checkpoints/0.png"):
+        paint(folder / "train" / name, (9, 9, 9))
+    for name in ("cat/._0.png", "dog/.DS_Store", ".DS_Store", "dog/Thumbs.db", "cat/@eaDir/0.png"):
+        paint(folder / "test" / name, 9, format="png")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        images = data.load(f"folder:{folder}")
+    assert images.classes == ("cat", "dog") and (len(images.y_train), len(images.y_test)) == (4, 2)
+
+
+def test_files_that_are_left_out_are_counted(tmp_path):
+    folder = paint_folder(tmp_path)
+    paint(folder / "train" / "0.png", 9)
+    for name in ("train/cat/0.heic", "test/dog/notes.txt"):
+        (folder / name).write_text("")
+    expected = f"left out: 3 files in {folder}, in no folder of a class, or of a type that is not read, such as"
+    with pytest.warns(UserWarning, match=re.escape(f"{expected} {folder / 'train' / '0.png'}")) as warned:
+        images = data.load(f"folder:{folder}")
+    assert len(images.y_train) == 4 and len(warned) == 1 and warned[0].filename == __file__
+
+
+def test_home_is_found_in_names_of_folders(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    paint_folder(tmp_path / "pets")
+    assert data.load("folder:~/pets").classes == ("cat", "dog")
+    assert data.load("folder:~/pets").name == "folder:~/pets"
+    monkeypatch.setenv("CF_DATA", "~")
+    assert data.root() == tmp_path and data.load("folder:pets").classes == ("cat", "dog")
+    monkeypatch.setenv("CF_DATA", "~/pets")
+    assert data.load("folder:").classes == ("cat", "dog")
+    monkeypatch.setenv("CF_DATA", "~nobody-here/x")
+    message = refusal("mnist")
+    assert message == "CF_DATA=~nobody-here/x names no folder: Could not determine home directory"
+
+
+def test_one_class_is_read_but_not_a_folder_of_classes_for_one(tmp_path):
+    images = data.load(f"folder:{paint_folder(tmp_path / 'one', classes=('cat',))}")
+    assert images.classes == ("cat",) and images.y_train.tolist() == [0, 0]
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            paint(tmp_path / "deep" / part / "pictures" / name / "0.png", 9)
+    message = refusal(f"folder:{tmp_path / 'deep'}")
+    place = tmp_path / "deep" / "train"
+    expected = f"{place} has one class, pictures, and folders in it; classes are the folders right in {place}"
+    assert message == f"{expected}: move them up"
+
+
+@pytest.mark.parametrize("part", ["train", "test"])
+def test_an_empty_class_is_named(tmp_path, part):
+    folder = paint_folder(tmp_path)
+    (folder / part / "eel").mkdir()
+    (folder / part / "cow").mkdir()
+    (folder / part / "cow" / "notes.txt").write_text("none yet")
+    message = refusal(f"folder:{folder}")
+    assert message.startswith(f"{folder / part} has no classes with images: there is none in cow, eel; read are .jpg")
+
+
+def test_a_circle_of_links_is_refused(tmp_path):
+    folder = paint_folder(tmp_path)
+    (folder / "train" / "cat" / "again").symlink_to(folder / "train" / "cat")
+    message = refusal(f"folder:{folder}")
+    link = folder / "train" / "cat" / "again"
+    assert message == f"{folder / 'train'} cannot be read: the link {link} leads to a folder that is read already"
+
+
+def test_images_are_in_text_order_however_the_disk_lists_them(tmp_path, monkeypatch):
+    for i in range(12):
+        paint(tmp_path / "train" / "cat" / f"{i}.png", i)
+    paint(tmp_path / "train" / "cat" / "1a" / "0.png", 99)
+    paint(tmp_path / "test" / "cat" / "0.png", 0)
+    walk = os.walk
+    monkeypatch.setattr(os, "walk", lambda *a, **b: ((p, f, sorted(n)[::-1]) for p, f, n in walk(*a, **b)))
+    order = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9, 99]  # as torchvision's ImageFolder has them
+    assert data.load(f"folder:{tmp_path}").x_train[:, 0, 0, 0].tolist() == order
+
+
+def test_links_to_images_elsewhere_are_followed(tmp_path):
+    folder = paint_folder(tmp_path / "pets")
+    (folder / "train" / "cat").rename(tmp_path / "cats")
+    (folder / "train" / "cat").symlink_to(tmp_path / "cats")
+    assert data.load(f"folder:{folder}").y_train.tolist() == [0, 0, 1, 1]
+
+
+def test_a_folder_that_may_not_be_listed_is_refused(tmp_path, monkeypatch):
+    folder, scandir = paint_folder(tmp_path), os.scandir
+
+    def refuse(path):
+        if str(path).endswith("dog"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return scandir(path)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    assert f"{folder / 'train'} cannot be read: [Errno 13] Permission denied" in refusal(f"folder:{folder}")
+
+
+def test_images_of_two_sizes_name_one_of_each(tmp_path):
+    paint(paint_folder(tmp_path) / "train" / "dog" / "9.png", 0, 6)
+    message = refusal(f"folder:{tmp_path}")
+    assert message.startswith(
+        f"{tmp_path / 'train'} has images of 2 different sizes, such as 4×4 (0.png) and 6×6 (9.png)"
+    )
 
 
 def test_a_folder_is_read_anew_and_left_as_it_was(tmp_path):
@@ -421,11 +732,22 @@ def test_flips_and_crops_are_the_same_on_a_gpu():
         ([1, 2], 4, "not list"),
         (torch.zeros(1, 5, 5), -1, "padding=-1 is not possible; it is a whole number of pixels, 0 or more"),
         (torch.zeros(1, 5, 5), 1.5, "padding=1.5 is not possible"),
+        (torch.zeros(1, 5, 5), True, "padding=True is not possible"),
+        (torch.zeros(1, 5, 5), np.float64(1), r"padding=np.float64\(1.0\) is not possible"),
+        (np.zeros((1, 5, 5)), 4, "not ndarray"),
     ],
 )
 def test_flip_and_crop_names_wrong_input(x, padding, message):
     with pytest.raises(ValueError, match=message):
         data.flip_and_crop(x, padding=padding)
+
+
+def test_flip_and_crop_takes_numpys_padding_and_no_seed():
+    x = torch.arange(75, dtype=torch.uint8).view(1, 3, 5, 5)
+    drawn = [data.flip_and_crop(x, generator(0, "draws"), padding=kind(2)) for kind in (int, np.int64, np.uint8)]
+    assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
+    with pytest.raises(ValueError, match=r"generator=7 is not possible; it is a torch\.Generator, or None"):
+        data.flip_and_crop(x, 7)
 
 
 CONFIG = TrainConfig(epochs=3, batch_size=9, lr=0.02, optimizer="adam")
