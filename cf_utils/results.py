@@ -2,12 +2,13 @@
 
 import csv
 import math
+import os
 from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 
-from cf_utils.files import atomic, write_json
+from cf_utils.files import atomic, plain, write_json
 from cf_utils.metrics import interval, ratio_of_means
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,30 +17,48 @@ LIMITS = ("above", "below", "within")
 
 
 def output_folder(out, notebook):
-    """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project; made if missing."""
-    folder = Path(out or ROOT / "out" / notebook)
-    folder.mkdir(parents=True, exist_ok=True)
+    """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project; made if missing.
+
+    ``~`` is the home folder. Raises ValueError if it cannot be made or written to.
+    """
+    folder = Path(out or ROOT / "out" / notebook).expanduser()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        message = f"out = {str(folder)!r} cannot be made ({error.strerror}); name a folder, or leave it empty"
+        raise ValueError(message) from None
+    if not os.access(folder, os.W_OK):
+        raise ValueError(f"out = {str(folder)!r} cannot be written to; name another folder, or leave it empty")
     return folder
 
 
 def summary(values):
-    """``{"mean", "ci95", "n"}`` of one value a seed: ci95 is the half-width of the 95 % t-interval, null for n = 1."""
+    """``{"mean", "ci95", "n"}`` of one value a seed: ci95 is the half-width of the 95 % t-interval, null for n = 1.
+
+    Infinite values have no mean in JSON: it is null, and a text ``note`` says how many they were.
+    """
     values = np.asarray(values, dtype=float).ravel()
+    if infinite := int(np.isinf(values).sum()):
+        note = f"{infinite} of {len(values)} values infinite"
+        return {"mean": None, "ci95": None, "n": len(values), "note": note}
     mean, half = interval(values)
     return {"mean": _round(mean), "ci95": _round(half), "n": len(values)}
 
 
 def plus_minus(values, form=".1f", unit=""):
     """One value a seed as text: ``97.1 ± 0.2 %``, mean and half-width of the 95 % interval."""
-    mean, half, _ = summary(values).values()
+    row = summary(values)
+    mean, half = row["mean"], row["ci95"]
     if mean is None:
-        return "not measured"
+        return row.get("note", "not measured")
     width = "" if half is None else f" ± {half:{form.lstrip('+')}}"
     return f"{mean:{form}}{width}{unit}"
 
 
 def judge(mean, half, theirs, above=None, below=None, within=None):
     """The verdict on a claim from our mean and the half-width of its 95 % interval; the rule is that of ``claim``."""
+    if mean is None or half is None:
+        return "not measured: one seed, or no number"
     direction = (above is None or mean - half > above) and (below is None or mean + half < below)
     size = within is None or max(abs(mean - float(theirs)), half) <= within
     changed = direction and (above, below) != (None, None)
@@ -56,11 +75,11 @@ def claim(id, source, statement, theirs, ours, above=None, below=None, within=No
     """
     if above is None and below is None and within is None:
         raise ValueError(f"claim {id} tests nothing; give above, below or within")
-    mean, half, n = summary(ours).values()
-    unknown = "not measured: one seed, or no number"
-    verdict = unknown if half is None else judge(mean, half, theirs, above, below, within)
+    values = summary(ours)
+    mean, half = values["mean"], values["ci95"]
+    verdict = judge(mean, half, theirs, above, below, within)
     row = {"id": id, "source": source, "statement": statement, "theirs": theirs}
-    return row | {"ours": mean, "ci95": half, "n": n, "verdict": verdict}
+    return row | {"ours": mean, "ci95": half, "n": values["n"], "verdict": verdict}
 
 
 def claims_of(notebook, file=CLAIMS):
@@ -98,13 +117,17 @@ def _ours(row, numbers):
 
 
 def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
-    """Write results.json: ``numbers`` maps names to one value a seed (summarised), to plain numbers or to texts."""
-    keep = {k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in sorted(numbers.items())}
+    """Write results.json: ``numbers`` maps names to one value a seed (summarised), to plain numbers or to texts.
+
+    Returns what reading the file gives. A plain number that is infinite becomes the text "Infinity".
+    """
+    numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in sorted(numbers.items())}
+    keep = {k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in numbers.items()}
     keep = {k: _round(v) if isinstance(v, float) else v for k, v in keep.items()}
     if len({row["id"] for row in claims}) < len(claims):
         raise ValueError("two claims have the same id")
     content = {"notebook": notebook, "dataset": dataset, "settings": settings, "seeds": list(seeds)}
-    content |= {"numbers": keep, "claims": claims}
+    content = plain(content | {"numbers": keep, "claims": claims})
     write_json(Path(folder) / "results.json", content)
     return content
 

@@ -1,58 +1,168 @@
-"""The batch runner: execute notebooks with papermill, with names of parameters checked, and report on all of them."""
+"""The batch runner: execute notebooks with papermill, with parameters checked, and report on all of them."""
 
 import argparse
 import os
+import re
 import shutil
+import signal
+import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack
 from pathlib import Path
+from typing import NamedTuple
 
-import yaml
+import nbformat
+import psutil
+
+from cf_utils.files import locked
+from cf_utils.settings import UsageError, fitted, full_number, own_parameters, read_sections, read_value
 
 ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 
 
-class UsageError(ValueError):
-    """Wrong arguments; the message is one sentence."""
+class Job(NamedTuple):
+    """A notebook to execute, its parameters, and a sentence if it cannot be."""
 
-
-def find(numbers):
-    """Paths of the notebooks with these numbers ("2", "03a"; "03" is 03a and 03b, "09" itself alone); none: of all."""
-    known = {number_of(path): path for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb"))}
-    wanted = [number.zfill(2 + number[-1:].isalpha()) for number in numbers]
-    chosen = [[number] if number in known else [key for key in known if key.startswith(number)] for number in wanted]
-    if not all(chosen):
-        raise UsageError(f"no notebook {numbers[chosen.index([])]!r}; there are {', '.join(known)}")
-    return [known[key] for key in dict.fromkeys(key for keys in chosen for key in keys)] or list(known.values())
+    path: Path
+    parameters: dict
+    problem: str | None = None
 
 
 def number_of(path):
-    """A notebook's number from its file's name, e.g. "01" or "03a"."""
-    return path.name.split("_")[0]
+    """A notebook's number from its file's name, e.g. "01" or "03a"; a copy, "01_x-Copy1", has its original's."""
+    return re.split(r"[^0-9A-Za-z]", path.stem)[0]
 
 
-def read_settings(name, path):
-    """Parameters that ``settings/NAME.yaml`` gives the notebook at ``path``: its "all" and its own section."""
+def by_number():
+    """Number -> the paths of its notebooks, originals and copies, in order."""
+    groups = {}
+    for path in sorted(NOTEBOOKS.glob("[0-9][0-9]*.ipynb")):
+        groups.setdefault(number_of(path), []).append(path)
+    return groups
+
+
+def originals(paths):
+    """Of notebooks with one number those that are no copies.
+
+    They are those with a text in percent/; where none has one, those whose names do not go on from another's, as
+    ``99_x-Copy1`` and ``99_x_lr2`` do from ``99_x``.
+    """
+    sources = [path for path in paths if (NOTEBOOKS / "percent" / f"{path.stem}.py").exists()]
+    if sources:
+        return sources
+    longer = re.compile("|".join(rf"{re.escape(path.stem)}[\W_].*" for path in paths))
+    return [path for path in paths if not longer.fullmatch(path.stem)]
+
+
+def find(names):
+    """Paths of the notebooks with these numbers or names; none: of all. Copies are found by name alone.
+
+    "2" is 02; "03" is 03a and 03b; "09" is itself alone; ``99_x-Copy1``, with or without ``.ipynb`` or its folder, is
+    that file. Raises UsageError.
+    """
+    groups = by_number()
+    known = {number: originals(paths) for number, paths in groups.items()}
+    if not known:
+        raise UsageError(f"there are no notebooks in {NOTEBOOKS}")
+    files = {path.stem: path for paths in groups.values() for path in paths}
+    chosen = []
+    for name in names or known:
+        number, stem = full_number(name), Path(name).name.removesuffix(".ipynb")
+        elsewhere = Path(name).name != name and Path(name).resolve().parent != NOTEBOOKS.resolve()
+        if stem in files and not elsewhere:
+            chosen.append(files[stem])
+        elif keys := [number] if number in known else [key for key in known if number and key.startswith(number)]:
+            chosen += [path for key in keys for path in known[key]]
+        else:
+            raise UsageError(f"no notebook {name!r}; there are {', '.join(known)}")
+    return list(dict.fromkeys(chosen))
+
+
+def copies(paths):
+    """Names of the copies that stand beside the notebooks at ``paths`` and are not among them."""
+    groups = by_number()
+    return [other.stem for key in dict.fromkeys(map(number_of, paths)) for other in groups[key] if other not in paths]
+
+
+def settings_sections(name):
+    """Section -> parameters of ``settings/NAME.yaml``; UsageError for a section that belongs to no notebook."""
     if name is None:
         return {}
-    file = NOTEBOOKS / "settings" / f"{name}.yaml"
-    if not file.exists():
-        names = ", ".join(sorted(f.stem for f in file.parent.glob("*.yaml")))
-        raise UsageError(f"no settings {name!r}; there are {names}")
-    content = yaml.safe_load(file.read_text(encoding="utf-8")) or {}
-    return content.get("all", {}) | content.get(number_of(path), {})
+    files = {file.stem: file for file in (NOTEBOOKS / "settings").glob("*.yaml")}
+    if name not in files:
+        raise UsageError(f"no settings {name!r}; there are {', '.join(sorted(files))}")
+    sections, groups = read_sections(files[name]), by_number()
+    known = {"all", *groups, *(path.stem for paths in groups.values() for path in paths)}
+    if unknown := [section for section in sections if section not in known]:
+        kinds = f"all, a number ({', '.join(groups)}) or the name of a notebook's file"
+        raise UsageError(f"settings/{name}.yaml: section {', '.join(unknown)} belongs to no notebook; it is {kinds}")
+    return sections
 
 
-def check_parameters(path, parameters):
-    """Raise UsageError for a parameter that the notebook does not have."""
-    import papermill
+def job(path, sections, given):
+    """The Job for a notebook: its parameters are those for all, for its number, for its name, and ``given``.
 
-    known = papermill.inspect_notebook(str(path))
-    if unknown := [name for name in parameters if name not in known]:
-        raise UsageError(f"{path.stem} has no parameter {unknown[0]!r}; it has {', '.join(known)}")
+    A notebook that cannot be read or names no kernel is a job with a problem; a parameter that it does not have, or of
+    another kind than its own, is a UsageError.
+    """
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        if not notebook.metadata.get("kernelspec", {}).get("name"):
+            return Job(path, {}, "names no kernel; open it in JupyterLab, choose one and save it")
+        own = own_parameters(notebook)
+    except Exception as failure:  # whatever a broken file makes nbformat say
+        return Job(path, {}, f"cannot be read as a notebook: {_sentence(failure)}")
+    shared = {} if own is None else sections.get("all", {})  # a notebook without parameters runs as it is
+    wanted = shared | sections.get(number_of(path), {}) | sections.get(path.stem, {}) | given
+    for name in wanted:
+        if own is None:
+            raise UsageError(f"{path.stem} has no cell tagged 'parameters', so that {name!r} has no place in it")
+        if name not in own:
+            raise UsageError(f"{path.stem} has no parameter {name!r}; it has {', '.join(own)}")
+        if name == "out":
+            raise UsageError("a parameter 'out' is not possible; --out DIR says where results go")
+    try:
+        return Job(path, {name: fitted(name, value, own[name]) for name, value in wanted.items()})
+    except UsageError as error:
+        raise UsageError(f"{path.stem}: {error}") from None
+
+
+def check_folder(out, paths, resume=False):
+    """Raise UsageError if executing the notebooks at ``paths`` into ``out`` would replace what no run has made."""
+    if out.exists() and not out.is_dir():
+        raise UsageError(f"--out {out} is a file; it names a folder")
+    if any(path.parent.resolve() == out for path in paths):
+        raise UsageError(f"--out {out} holds the notebooks themselves; name another folder")
+    if out.is_relative_to(ROOT) and _tracked(out):
+        raise UsageError(f"--out {out} holds files that git tracks; name another folder, e.g. {ROOT / 'out' / 'mine'}")
+    for path in paths:
+        if (out / f"{path.stem}.log").exists() or resume:
+            continue
+        folder, notebook = out / path.stem, out / path.name
+        if notebook.exists() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+            there = notebook if notebook.exists() else folder
+            raise UsageError(f"{there} is not from an earlier run; move it away, or name another --out")
+
+
+def _tracked(folder):
+    """Whether git tracks a file of the project in ``folder``; not where there is no git."""
+    try:
+        command = ["git", "-C", str(ROOT), "ls-files", "--", str(folder)]
+        return bool(subprocess.run(command, capture_output=True).stdout)
+    except OSError:
+        return False
+
+
+def _sentence(failure):
+    """An exception in one line."""
+    if isinstance(failure, OSError) and failure.filename:
+        return f"{failure.filename}: {failure.strerror}"
+    return f"{type(failure).__name__}: {failure}".splitlines()[0]
 
 
 def execute(path, parameters, out, resume=False):
@@ -66,27 +176,73 @@ def execute(path, parameters, out, resume=False):
     # One thread for every library: results do not depend on what else runs, and notebooks run side by side.
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
         os.environ.setdefault(variable, "1")
-    folder = out / path.stem
-    if not resume:
-        shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
-    start, error = time.time(), None
-    with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
-        os.dup2(messages.fileno(), sys.stderr.fileno())
+    folder, start, error = out / path.stem, time.time(), None
     try:
+        if folder.exists() and not resume:
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
+        with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
+            os.dup2(messages.fileno(), sys.stderr.fileno())
+        # Papermill fills in parameters where a path has braces.
+        files = [str(file).replace("{", "{{").replace("}", "}}") for file in (path, out / path.name)]
         options = {"cwd": str(path.parent), "progress_bar": False}
-        papermill.execute_notebook(str(path), str(out / path.name), parameters | {"out": str(folder)}, **options)
+        papermill.execute_notebook(*files, parameters | {"out": str(folder)}, **options)
     except papermill.PapermillExecutionError as failure:
         error = f"cell {failure.cell_index}: {failure.ename}: {failure.evalue}".splitlines()[0]
     except Exception as failure:  # a dead kernel, a full disk: the other notebooks still run
-        error = f"{type(failure).__name__}: {failure}".splitlines()[0]
+        error = _sentence(failure)
     return time.time() - start, error
 
 
-def _arguments(argv):
-    parser = argparse.ArgumentParser(prog="python -m cf_utils.run", description=__doc__)
-    parser.add_argument("notebooks", nargs="*", help="numbers, e.g. 01 02; none: all")
+def _die_with(parent):
+    """What a worker begins with: Ctrl-C is the parent's to answer, and a parent that is gone ends the worker."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(0.5)
+        _kill(psutil.Process().children(recursive=True))
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def _kill(processes):
+    for process in processes:
+        try:
+            process.kill()
+        except psutil.NoSuchProcess:
+            continue
+
+
+def _execute_all(jobs, out, args, report):
+    """Execute notebooks side by side; ``report(job, seconds, error)`` as each ends. Interrupted, no process is left."""
+    before = {process.pid for process in psutil.Process().children()}
+    with ProcessPoolExecutor(min(args.jobs, len(jobs)), initializer=_die_with, initargs=(os.getpid(),)) as pool:
+        try:
+            running = {}
+            for one in jobs:
+                if one.problem:
+                    report(one, 0, one.problem)
+                else:
+                    running[pool.submit(execute, one.path, one.parameters, out, args.resume)] = one
+            for ended in as_completed(running):
+                try:
+                    seconds, error = ended.result()
+                except BrokenProcessPool:
+                    seconds, error = 0, "its process was ended from outside (out of memory?)"
+                report(running[ended], seconds, error)
+        except KeyboardInterrupt:
+            workers = [process for process in psutil.Process().children() if process.pid not in before]
+            _kill([child for worker in workers for child in worker.children(recursive=True)] + workers)
+            raise
+
+
+def arguments(argv=None):
+    """The command line's arguments; ``notebooks``, ``settings``, ``set``, ``out``, ``resume``, ``jobs``."""
+    parser = argparse.ArgumentParser(prog="python -m cf_utils.run", description=__doc__, allow_abbrev=False)
+    parser.add_argument("notebooks", nargs="*", help="numbers, e.g. 01 02, or names of files; none: all")
     parser.add_argument("--settings", help="a file of notebooks/settings: quick or full; none: each notebook's own")
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
     parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
@@ -95,56 +251,76 @@ def _arguments(argv):
     return parser.parse_args(argv)
 
 
-def _value(text):
-    """A value from the command line: a number (1e-4 too, which YAML takes for a text), else YAML."""
-    with suppress(ValueError):
-        return int(text) if text.lstrip("-").isdigit() else float(text)
-    try:
-        return yaml.safe_load(text)
-    except yaml.YAMLError:
-        raise UsageError(f"{text!r} is no value; write a number, a text or a YAML list") from None
-
-
 def _plan(args):
-    """(path, parameters) of every notebook to run; UsageError before anything runs."""
+    """The Job of every notebook to run; UsageError before anything runs."""
     pairs = [text.split("=", 1) for text in args.set]
     if wrong := [pair[0] for pair in pairs if len(pair) < 2]:
         raise UsageError(f"--set {wrong[0]} has no value; write NAME=VALUE")
     if args.jobs < 1:
         raise UsageError(f"--jobs {args.jobs} is not possible; it is 1 or more")
-    given = {name: _value(text) for name, text in pairs}
+    given = {name: read_value(text) for name, text in pairs}
     if "out" in given:
         raise UsageError("--set out is not possible; --out DIR says where results go")
-    plan = [(path, read_settings(args.settings, path) | given) for path in find(args.notebooks)]
-    for path, parameters in plan:
-        check_parameters(path, parameters)
-    return plan
+    paths, sections = find(args.notebooks), settings_sections(args.settings)
+    return [job(path, sections, given) for path in paths]
+
+
+def _folder(args):
+    """Where the run's outputs go, as a full path; ``~`` is the home folder."""
+    try:
+        return (args.out or ROOT / "out" / (args.settings or "default")).expanduser().resolve()
+    except RuntimeError as error:
+        raise UsageError(f"--out {args.out} is no folder: {error}") from None
+
+
+def _reserve(out, jobs, resume):
+    """The locks of this run's notebooks in ``out``, held until they are closed; UsageError where they cannot be."""
+    paths = [one.path for one in jobs]
+    with ExitStack() as locks:
+        try:
+            check_folder(out, paths, resume)
+            out.mkdir(parents=True, exist_ok=True)
+            for path in paths:
+                locks.enter_context(locked(out / f".{path.stem}.lock"))
+        except BlockingIOError as error:
+            raise UsageError(f"another run of {path.stem} goes into {out}: {error}") from None
+        except OSError as error:
+            raise UsageError(f"--out {out} cannot be written to: {error.strerror}") from None
+        return locks.pop_all()
 
 
 def main(argv=None, then=lambda path, out, settings: None):
     """Run notebooks; ``then`` is called for each that succeeded, with where its outputs lie. Returns the exit code."""
-    args = _arguments(argv)
+    args = arguments(argv)
+    settings, jobs, ended = args.settings or "default", [], {}
+
+    def report(one, seconds, error):
+        try:
+            if not error:
+                then(one.path, out, settings)
+        except Exception as failure:  # the others go on
+            error = _sentence(failure)
+        ended[one.path.stem] = error
+        line = f"[{len(ended)}/{len(jobs)}] {one.path.stem}: {error or 'done'} ({seconds:.0f} s)"
+        print(line, flush=True)
+
     try:
-        plan = _plan(args)
+        jobs, out = _plan(args), _folder(args)
+        with _reserve(out, jobs, args.resume):
+            print(f"{len(jobs)} notebooks, settings: {settings}, into {out}", flush=True)
+            if left := copies([one.path for one in jobs]):
+                print(f"left out, as copies: {', '.join(left)}; a copy runs if its file is named", flush=True)
+            _execute_all(jobs, out, args, report)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    settings = args.settings or "default"
-    out = (args.out or ROOT / "out" / settings).resolve()
-    print(f"{len(plan)} notebooks, settings: {settings}, into {out}", flush=True)
-    failed = []
-    with ProcessPoolExecutor(min(args.jobs, len(plan))) as pool:
-        jobs = {pool.submit(execute, path, parameters, out, args.resume): path for path, parameters in plan}
-        for done, job in enumerate(as_completed(jobs), start=1):
-            path, (seconds, error) = jobs[job], job.result()
-            print(f"[{done}/{len(jobs)}] {path.stem}: {error or 'done'} ({seconds:.0f} s)", flush=True)
-            if error:
-                failed.append(path.stem)
-            else:
-                then(path, out, settings)
-    print("open:", *(f"  {out / path.name}" for path, _ in plan), f"figures and results.json: {out}/*/", sep="\n")
-    if failed:
-        print(f"failed: {', '.join(failed)}; the tracebacks are in their notebooks", file=sys.stderr)
+    except KeyboardInterrupt:
+        print(f"stopped: {len(ended)} of {len(jobs)} notebooks had ended", file=sys.stderr)
+        return 130
+    executed = [out / one.path.name for one in jobs if not one.problem]
+    print("open:", *(f"  {file}" for file in executed), f"figures and results.json: {out}/*/", sep="\n")
+    if failed := [name for name, error in ended.items() if error]:
+        print(f"failed: {', '.join(failed)}, as said above; tracebacks are in the notebooks", file=sys.stderr)
     return 1 if failed else 0
 
 

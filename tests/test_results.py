@@ -1,17 +1,22 @@
 """Results, ledger and runner: known answers, and errors in one sentence."""
 
 import json
+import os
+import platform
 import shutil
+import signal
 import subprocess
 import sys
+import time
 
 import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 
-from cf_utils import results, run
+from cf_utils import files, results, run, settings
 from tools import ledger, publish
 
 
@@ -54,6 +59,9 @@ def test_reasons_are_those_of_the_claims_file(tmp_path):
     assert row["verdict"] == "changed"
     (again,) = ledger.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
     assert again == row | {"verdict": "changed: why", "statement": "new"}
+    row = results.claim("01-a", "s", "old", 5, [3, float("inf")], above=1)
+    (again,) = ledger.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
+    assert again["verdict"].startswith("not measured")
 
 
 def test_a_claim_must_test_something():
@@ -142,37 +150,387 @@ def test_a_number_means_its_own_notebook_or_else_its_parts(numbers, found, tmp_p
     assert [run.number_of(path) for path in run.find(numbers)] == found
 
 
-@pytest.mark.parametrize("arguments", [["01"], ["01", "--set", "seeds=2", "--settings", "full"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["01"], ["01", "--set", "seeds=2", "--settings", "full"], ["01", "--set=seeds=2", "--settings=full"]],
+)
 def test_what_is_published_can_be_repeated(arguments, capsys):
     assert publish.main(arguments) == 2
     assert capsys.readouterr().err.startswith("error: what is published takes the values of --settings NAME alone")
 
 
-def test_failures_are_collected_and_notebooks_kept(tmp_path, monkeypatch, capfd):
+def make_notebook(folder, stem, code, parameters="value = 1\nout = ''", kernel="python3"):
     cell = nbformat.v4.new_code_cell
-    for number, code in (("01", "1 / value"), ("02", "print(value)")):
-        cells = [cell("value = 1\nout = ''", metadata={"tags": ["parameters"]}), cell(code)]
-        metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / f"{number}_x.ipynb")
-    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
-    assert run.main(["--set", "value=0", "--out", str(tmp_path / "out"), "--jobs", "1"]) == 1
+    cells = [cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
+    metadata = {"kernelspec": {"name": kernel, "display_name": "Python 3", "language": "python"}} if kernel else {}
+    path = folder / f"{stem}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[*cells, cell(code)], metadata=metadata), path)
+    return path
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """An empty folder of notebooks with settings/mine.yaml still to be written, and beside it no ``out``."""
+    folder = tmp_path / "notebooks"
+    (folder / "settings").mkdir(parents=True)
+    (folder / "percent").mkdir()
+    monkeypatch.setattr(run, "NOTEBOOKS", folder)
+    return folder
+
+
+def test_what_one_notebook_lacks_does_not_stop_the_others(place, tmp_path, capfd):
+    make_notebook(place, "01_x", "1 / value")
+    make_notebook(place, "02_x", "print(value)")
+    make_notebook(place, "03_x", "print(value)", kernel=None)
+    make_notebook(place, "04_x", "print(value)", kernel="gone")
+    make_notebook(place, "05_x", "print(value)", parameters="value = = 1")
+    make_notebook(place, "06_x", "print(value)")
+    (place / "07_x.ipynb").write_text("<<<<<<< HEAD")
+    make_notebook(place, "08_x", "print(7)", parameters=None)
+    (place / "settings" / "mine.yaml").write_text("all:\n  value: 0\n")
+    out = tmp_path / "out {new}"  # papermill would fill in what stands in braces
+    (out / "06_x.ipynb").mkdir(parents=True)
+    (out / "06_x.log").touch()
+    assert run.main(["--settings", "mine", "--out", str(out), "--jobs", "2"]) == 1
     printed = capfd.readouterr()
     assert "01_x: cell 2: ZeroDivisionError: division by zero" in printed.out
-    assert "02_x: done" in printed.out and "failed: 01_x" in printed.err
-    kept = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
+    assert "02_x: done" in printed.out and "08_x: done" in printed.out
+    assert "03_x: names no kernel; open it in JupyterLab, choose one and save it" in printed.out
+    assert "04_x: NoSuchKernel: No such kernel named gone" in printed.out
+    assert "05_x: cannot be read as a notebook: SyntaxError: invalid syntax (the cell tagged parameters" in printed.out
+    assert "06_x: " in printed.out and "Is a directory" in printed.out
+    assert "07_x: cannot be read as a notebook: NotJSONError" in printed.out
+    failed = printed.err.split("failed: ")[1].split(",")
+    assert sorted(name.strip()[:4] for name in failed[:6]) == [f"0{i}_x" for i in (1, 3, 4, 5, 6, 7)]
+    kept = nbformat.read(out / "01_x.ipynb", as_version=4)
     assert any(output.output_type == "error" for c in kept.cells for output in c.get("outputs", []))
+    assert not list(out.glob("*.lock")) and not list(out.glob(".*.lock"))
 
 
-def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(tmp_path, monkeypatch):
-    code = "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)"
-    cells = [nbformat.v4.new_code_cell("out = ''", metadata={"tags": ["parameters"]}), nbformat.v4.new_code_cell(code)]
-    metadata = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=metadata), tmp_path / "01_x.ipynb")
-    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path)
+def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(place, tmp_path):
+    make_notebook(place, "01_x", "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)")
     for options, found in (([], "[]"), (["--resume"], "['runs']"), ([], "[]")):
         assert run.main([*options, "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
         executed = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
         assert executed.cells[-1].outputs[0].text.strip() == found
+
+
+def test_what_cannot_be_published_does_not_stop_the_others(place, tmp_path, capfd):
+    make_notebook(place, "01_x", "1")
+    make_notebook(place, "02_x", "2")
+
+    def publish_all_but_the_first(path, out, settings):
+        if path.stem == "01_x":
+            raise PermissionError(13, "Permission denied", "figures")
+
+    assert run.main(["--out", str(tmp_path / "out"), "--jobs", "1"], publish_all_but_the_first) == 1
+    printed = capfd.readouterr()
+    assert "01_x: figures: Permission denied" in printed.out and "02_x: done" in printed.out
+    assert "failed: 01_x, " in printed.err
+
+
+def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
+    make_notebook(
+        tmp_path, "01_x", "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(99)"
+    )
+    start = f"from cf_utils import run\nrun.NOTEBOOKS = run.Path({str(tmp_path)!r})\nraise SystemExit(run.main())"
+    command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    running = subprocess.Popen(command, start_new_session=True, cwd=results.ROOT, **pipes)
+    noted = tmp_path / "out" / "01_x" / "process"
+    while not (noted.exists() and noted.read_text()):
+        assert running.poll() is None, running.stderr.read()
+        time.sleep(0.1)
+    kernel = int(noted.read_text())
+    second = subprocess.run(command, cwd=results.ROOT, capture_output=True, text=True)
+    assert second.returncode == 2 and second.stderr.count("\n") == 1
+    assert f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} " in second.stderr
+    os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
+    assert running.communicate()[1] == "stopped: 0 of 1 notebooks had ended\n"
+    assert running.returncode == 130
+    while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
+        time.sleep(0.1)
+    assert not (tmp_path / "out" / ".01_x.lock").exists()
+
+
+def test_a_lock_is_held_by_one_process_and_no_dead_one(tmp_path):
+    file = tmp_path / "lock"
+    with files.locked(file):
+        assert file.read_text().startswith(f"{os.getpid()} ")
+        with pytest.raises(BlockingIOError, match=f"process {os.getpid()} on .* writes there"), files.locked(file):
+            pass
+    assert not file.exists()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    here = platform.node()
+    for left in (f"{dead.pid} 5 {here}", f"{os.getpid()} 5 {here}"):  # gone; gone, and its number given anew
+        file.write_text(left)
+        with files.locked(file):
+            assert file.read_text().startswith(f"{os.getpid()} ")
+    for unknown, sentence in ((f"{dead.pid} 5 {here}-other", "process .* on .*-other writes"), ("", "unknown number")):
+        file.write_text(unknown)
+        with pytest.raises(BlockingIOError, match=f"{sentence}.*remove .*lock if it is gone"), files.locked(file):
+            pass
+
+
+def test_a_copy_runs_by_its_name_and_never_hides_the_original(place, capsys):
+    stems = (
+        "01_x-Copy1",
+        "01_x",
+        "01_x_lr2",
+        "01_xy",
+        "02_b (1)",
+        "02_b",
+        "02_a",
+        "03_lr2",
+        "03_long",
+        "04a_x",
+        "04b_x",
+    )
+    for stem in stems:
+        (place / f"{stem}.ipynb").touch()
+    (place / "percent" / "03_long.py").touch()  # the original, though another's name is shorter
+
+    def found(*names):
+        return [path.stem for path in run.find(names)]
+
+    assert found() == ["01_x", "01_xy", "02_a", "02_b", "03_long", "04a_x", "04b_x"]
+    assert found("1", "2", "03", "4") == ["01_x", "01_xy", "02_a", "02_b", "03_long", "04a_x", "04b_x"]
+    assert found("01_x-Copy1", "01_x_lr2.ipynb", str(place / "03_lr2.ipynb")) == ["01_x-Copy1", "01_x_lr2", "03_lr2"]
+    assert {run.number_of(path) for path in run.find(["01_x-Copy1", "01"])} == {"01"}
+    assert run.copies(run.find(["01", "03"])) == ["01_x-Copy1", "01_x_lr2", "03_lr2"]
+    with pytest.raises(run.UsageError, match=r"no notebook '/tmp/01_x.ipynb'; there are 01, 02, 03, 04a, 04b"):
+        run.find(["/tmp/01_x.ipynb"])
+
+
+def test_without_notebooks_there_is_nothing_to_run(place):
+    with pytest.raises(run.UsageError, match="there are no notebooks in "):
+        run.find([])
+
+
+def jobs(place, text, *arguments):
+    (place / "settings" / "mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    return run._plan(run.arguments(["--settings", "mine", *arguments]))
+
+
+PARAMETERS = """seeds = 10  # not 1 = 10
+lr = 1e-3
+umap = True
+name = "a = b"
+strengths = [1, 1e2]
+sizes = (1, 2)
+roots = [1.0, 10**0.5]
+weights = None
+any: int = 3
+computed = 2 * 3
+%precision 3
+out = ''"""
+
+
+@pytest.mark.parametrize("section", ["02:", '"02":', "2:", "02_x:", "all:"])
+def test_a_section_counts_in_quotes_or_not(place, section):
+    make_notebook(place, "02_x", "", "value = 1")
+    (job,) = jobs(place, f"{section}\n  value: 1e1\n")
+    assert job.parameters == {"value": 10} and isinstance(job.parameters["value"], int)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("seeds: 1e1", 10),
+        ("seeds: +5", 5),
+        ("seeds: 010", 10),
+        ("seeds: 1_000", 1000),
+        ("lr: 1e-4", 1e-4),
+        ("lr: 1E-4", 1e-4),
+        ("lr: .5e3", 500.0),
+        ("lr: 1e1", 10.0),
+        ("lr: 2", 2),
+        ("umap: no", False),
+        ("umap: True", True),
+        ("name: none", "none"),
+        ("name: 2026-01-01", "2026-01-01"),
+        ("name: 12:30", "12:30"),
+        ('name: "1e1"', "1e1"),
+        ("strengths: [1e-1, 5]", [0.1, 5]),
+        ("sizes: [1e1]", [10]),
+        ("roots: [a]", ["a"]),
+        ("weights: None", None),
+        ("weights: 3", 3),
+        ("any: text", "text"),
+        ("computed: 0.5", 0.5),
+    ],
+)
+def test_values_are_what_people_mean(place, text, value):
+    make_notebook(place, "02_x", "", PARAMETERS)
+    (from_file,) = jobs(place, f"02:\n  {text}\n")
+    (from_line,) = jobs(place, "all:\n  lr: 1\n", "--set", text.replace(": ", "=", 1))
+    (name,) = from_file.parameters
+    for found in (from_file.parameters[name], from_line.parameters[name]):
+        assert found == value and type(found) is type(value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("seeds: ten", "02_x: seeds is a whole number, 10 in the notebook, not 'ten'"),
+        ("seeds: 1.5", "02_x: seeds is a whole number, 10 in the notebook, not 1.5"),
+        ("seeds: yes", "02_x: seeds is a whole number, 10 in the notebook, not True"),
+        ("seeds: None", "02_x: seeds is a whole number, 10 in the notebook, not None"),
+        ("seeds: ~", "02_x: seeds is a whole number, 10 in the notebook, not None"),
+        ("seeds:", "02_x: seeds is a whole number, 10 in the notebook, not None"),
+        ("seeds: .inf", "02_x: seeds is a whole number, 10 in the notebook, not inf"),
+        ("seeds: [1, 2]", "02_x: seeds is a whole number, 10 in the notebook, not [1, 2]"),
+        ("lr: 1e-4x", "02_x: lr is a number, 0.001 in the notebook, not '1e-4x'"),
+        ("umap: 1", "02_x: umap is yes or no, True in the notebook, not 1"),
+        ("name: 5", "02_x: name is a text, 'a = b' in the notebook, not 5 (a text in quotes"),
+        ("strengths: 5", "02_x: strengths is a list of numbers, [1, 100.0] in the notebook, not 5"),
+        ("strengths: [a]", "02_x: strengths is a list of numbers, [1, 100.0] in the notebook, not ['a']"),
+        ("sizes: [0.5]", "02_x: sizes is a list of whole numbers, [1, 2] in the notebook, not [0.5]"),
+        ("class: 5", "02_x has no parameter 'class'; it has seeds, lr, "),
+        ("out: 5", "a parameter 'out' is not possible; --out DIR says"),
+        ("seeds: [1", "settings/mine.yaml, line 3: expected ',' or ']'"),
+        ("seeds: 1\n  seeds: 2", "settings/mine.yaml, line 3: seeds is there a second time in section 02"),
+        ("seeds: 1\n2:\n  lr: 1", "settings/mine.yaml, line 3: 02 is there a second time in the file"),
+        ("seeds: 1\n12:\n  lr: 1", "settings/mine.yaml: section 12 belongs to no notebook; it is all, a number (02)"),
+        ("seeds: !!python/name:os.system x", "settings/mine.yaml, line 2: could not determine a constructor"),
+        ("- seeds", "settings/mine.yaml, line 2: section 02 holds something else; it holds parameters, NAME: VALUE"),
+        ("# seeds: 1", "settings/mine.yaml, line 1: section 02 is empty; it holds parameters, NAME: VALUE"),
+    ],
+)
+def test_wrong_settings_end_in_one_sentence(place, text, sentence):
+    make_notebook(place, "02_x", "", PARAMETERS)
+    with pytest.raises(run.UsageError) as error:
+        jobs(place, f"02:\n  {text}\n")
+    assert str(error.value).startswith(sentence) and "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("", "settings/mine.yaml, line 1: the file is empty; it holds sections"),
+        ("# all\n", "settings/mine.yaml, line 1: the file is empty; it holds sections"),
+        ("- all", "settings/mine.yaml, line 1: the file holds something else; it holds sections"),
+        ("all: {}\n---\nall: {}", "settings/mine.yaml, line 2: but found another document"),
+        (b"all:\n  name: caf\xe9\n", "settings/mine.yaml, line 2: invalid continuation byte; it is a text in UTF-8"),
+        (
+            b"all:\n  name: \x00\n",
+            "settings/mine.yaml, line 2: special characters are not allowed; it is a text in UTF-8",
+        ),
+    ],
+)
+def test_a_wrong_settings_file_ends_in_one_sentence(place, text, sentence):
+    make_notebook(place, "02_x", "", PARAMETERS)
+    with pytest.raises(run.UsageError) as error:
+        jobs(place, text)
+    assert str(error.value).startswith(sentence) and "\n" not in str(error.value)
+
+
+def test_anchors_of_yaml_may_be_merged(place):
+    make_notebook(place, "02_x", "", PARAMETERS)
+    (job,) = jobs(place, "all: &base\n  lr: 1e-2\n  seeds: 3\n02:\n  <<: *base\n  seeds: 4\n")
+    assert job.parameters == {"lr": 0.01, "seeds": 4}
+
+
+def test_a_notebook_without_parameters_takes_none(place):
+    make_notebook(place, "02_x", "", parameters=None)
+    assert jobs(place, "all:\n  lr: 1\n")[0].parameters == {}
+    for text, arguments in (("02:\n  lr: 1\n", []), ("all:\n  a: 1\n", ["--set", "lr=1"])):
+        with pytest.raises(run.UsageError, match="02_x has no cell tagged 'parameters', so that 'lr' has no place"):
+            jobs(place, text, *arguments)
+
+
+@pytest.mark.parametrize("name", ["quick", "full"])
+def test_the_settings_of_the_collection_fit_its_notebooks(name):
+    planned = run._plan(run.arguments(["--settings", name]))
+    assert len(planned) == len(run.find([])) and not any(job.problem for job in planned)
+
+
+@pytest.mark.parametrize(
+    ("out", "sentence"),
+    [
+        ("notebooks", "holds the notebooks themselves"),
+        ("figures", "holds files that git tracks"),
+        ("figures/01_sequential_forgetting", "holds files that git tracks"),
+        (".", "holds files that git tracks"),
+        ("tests/../cf_utils", "holds files that git tracks"),
+        ("README.md", "is a file; it names a folder"),
+        ("README.md/x", "cannot be written to: Not a directory"),
+        ("x" * 300, "cannot be written to: File name too long"),
+    ],
+)
+def test_no_run_goes_where_something_else_lies(out, sentence, capsys):
+    if sentence.endswith("tracks") and not (results.ROOT / ".git").exists():
+        pytest.skip("no git here")
+    assert run.main(["01", "--out", str(results.ROOT / out)]) == 2
+    printed = capsys.readouterr()
+    assert printed.out == "" and printed.err.startswith("error: --out ") and sentence in printed.err
+    assert printed.err.count("\n") == 1
+
+
+def test_a_folder_that_no_run_has_made_stays(place, tmp_path, capsys):
+    make_notebook(place, "01_x", "")
+    out = tmp_path / "out"
+    (out / "01_x").mkdir(parents=True)
+    run.check_folder(out, run.find([]))  # empty
+    (out / "01_x" / "thesis.tex").touch()
+    assert run.main(["--out", str(out)]) == 2
+    assert f"{out / '01_x'} is not from an earlier run; move it away" in capsys.readouterr().err
+    assert (out / "01_x" / "thesis.tex").exists()
+    run.check_folder(out, run.find([]), resume=True)  # deletes nothing
+    (out / "01_x.log").touch()
+    run.check_folder(out, run.find([]))
+
+
+def test_a_folder_without_leave_to_write_is_named(place, tmp_path, capsys, monkeypatch):
+    make_notebook(place, "01_x", "")
+
+    def refused(path, *args, **kwargs):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(run, "locked", refused)
+    assert run.main(["--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == f"error: --out {tmp_path / 'out'} cannot be written to: Permission denied\n"
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert run._folder(run.arguments(["--out", "~/mine"])) == tmp_path / "mine"
+    assert results.output_folder("~/mine", "01") == tmp_path / "mine"
+    with pytest.raises(run.UsageError, match="--out ~nobody-here/x is no folder"):
+        run._folder(run.arguments(["--out", "~nobody-here/x"]))
+
+
+def test_where_a_notebook_writes_is_a_folder(tmp_path):
+    (tmp_path / "file").touch()
+    for name in ("file", "file/x"):
+        with pytest.raises(ValueError, match=r"file.* cannot be made .*; name a folder, or leave it empty"):
+            results.output_folder(str(tmp_path / name), "01")
+
+
+def test_results_read_as_they_were_written(tmp_path):
+    numbers = {
+        "a": [1.0, np.inf, -np.inf],
+        "b": np.inf,
+        "c": np.float32(0.5),
+        "d": np.int64(3),
+        "e": [np.nan, 1.0],
+        "f": {"deep": -np.inf, "nothing": float("nan")},
+    }
+    chosen = {"lr": float("inf"), "sizes": (1, 2), "share": np.float32(0.5), 3: np.arange(2)}
+    rows = [results.claim("01-a", "s", "t", float("nan"), numbers["a"], above=0)]
+    content = results.save_run(tmp_path, "01", "d", chosen, np.arange(2), numbers, rows)
+    text = (tmp_path / "results.json").read_text()
+    assert json.loads(text, parse_constant=pytest.fail) == content
+    assert content["settings"] == {"lr": "Infinity", "sizes": [1, 2], "share": 0.5, "3": [0, 1]}
+    assert content["seeds"] == [0, 1]
+    found = content["numbers"]
+    assert found["a"] == {"mean": None, "ci95": None, "n": 3, "note": "2 of 3 values infinite"}
+    assert (found["b"], float(found["b"]), found["c"], found["d"]) == ("Infinity", np.inf, 0.5, 3)
+    assert found["e"] == {"mean": None, "ci95": None, "n": 2}
+    assert found["f"] == {"deep": "-Infinity", "nothing": "NaN"}
+    assert content["claims"][0]["verdict"].startswith("not measured")
+    assert results.plus_minus(numbers["a"]) == "2 of 3 values infinite"
 
 
 def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
@@ -199,7 +557,7 @@ def test_mean_and_interval_as_text():
 
 @pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("-3", -3), ("[1, 2]", [1, 2]), ("mnist", "mnist")])
 def test_values_of_the_command_line(text, value):
-    assert run._value(text) == value
+    assert settings.read_value(text) == value
 
 
 def test_make_help_lists_the_readme_commands():

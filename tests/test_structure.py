@@ -22,6 +22,7 @@ ALLOWED = {
     "randomness": set(),
     "metrics": set(),
     "files": set(),
+    "settings": set(),
     "shapes": set(),
     "data": {"_torchvision", "shapes"},
     "streams": BOTTOM,
@@ -34,7 +35,7 @@ ALLOWED = {
     "saliency": {"training", "models", "streams"} | BOTTOM,
     "plots": {"metrics", "results"},
     "results": {"metrics", "files"},
-    "run": {"results"},
+    "run": {"files", "settings"},
 }
 
 

@@ -12,7 +12,7 @@ from functools import partial
 
 import nbformat
 
-from cf_utils.run import NOTEBOOKS, ROOT, find
+from cf_utils.run import NOTEBOOKS, ROOT, arguments, find
 from cf_utils.run import main as run
 
 
@@ -103,7 +103,8 @@ def main(argv):
     if argv == ["--stale"]:
         print("\n".join(stale()) or "every notebook was made with this cf_utils")
         return 0
-    if "--settings" not in argv or "--set" in argv:
+    asked = arguments(argv)
+    if asked.settings is None or asked.set:
         print(
             "error: what is published takes the values of --settings NAME alone, so that it can be repeated",
             file=sys.stderr,
