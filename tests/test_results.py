@@ -237,9 +237,10 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, start_new_session=True, cwd=results.ROOT, **pipes)
-    noted = tmp_path / "out" / "01_x" / "process"
+    noted, last = tmp_path / "out" / "01_x" / "process", time.monotonic() + 120
     while not (noted.exists() and noted.read_text()):
         assert running.poll() is None, running.stderr.read()
+        assert time.monotonic() < last, "the kernel did not start"
         time.sleep(0.1)
     kernel = int(noted.read_text())
     second = subprocess.run(command, cwd=results.ROOT, capture_output=True, text=True)
@@ -249,6 +250,7 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     assert running.communicate()[1] == "stopped: 0 of 1 notebooks had ended\n"
     assert running.returncode == 130
     while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
+        assert time.monotonic() < last, "the kernel is still there"
         time.sleep(0.1)
     assert not (tmp_path / "out" / ".01_x.lock").exists()
 
