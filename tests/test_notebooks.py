@@ -88,6 +88,14 @@ def check_05c(n):
     assert n["earlier/whole set, λ = 10"] == pytest.approx(n["earlier/finetuning"], abs=0.1)
 
 
+def check_05d(n):
+    zero, plain = n["library, accuracy/anchor is the live weights"], n["library, accuracy/finetuning, fresh"]
+    assert zero == plain, "a penalty that is always zero is none"
+    assert n["task 1, free weights/1e+04"] > n["task 1, nothing/1e+04"]
+    assert n["free/penalty, fresh, 1e+02"] > n["free/penalty, fresh, 1e+08"] > 0
+    assert n["rise, diagonal Fisher/0e+00"] < n["rise, whole Fisher/0e+00"] < n["rise, true/0e+00"]
+
+
 def check_06a(n):
     assert n["rank correlation/MAS, global; Fisher"] > 0.6
     assert n["accuracy/domain, MAS, global"] > n["accuracy/domain, finetuning"]
@@ -184,6 +192,7 @@ SMALL = {
     "05a": ["levels=2"],
     "05b": ["levels=2"],
     "05c": ["seeds=[0]", "train_images=300", "samples=20"],
+    "05d": ["picking=1"],
     "06a": ["levels=2"],
     "06b": ["seeds=[0]", "num_epochs=1", "train_images=200", "tasks=3"],
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
