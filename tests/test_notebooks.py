@@ -187,7 +187,7 @@ SMALL = {
     "05a": ["levels=2"],
     "05b": ["levels=2"],
     "05c": ["seeds=[0]", "train_images=300", "samples=20"],
-    "06a": ["grid_seeds=1", "every=4"],
+    "06a": ["every=4"],
     "06b": ["seeds=[0]", "num_epochs=1", "train_images=200", "tasks=3"],
     "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
