@@ -9,7 +9,7 @@
 #
 # *(CIFAR-10, JPEG copy, 15,000 training images, five seeds; on two cores half a minute at quick settings, on drawn shapes, and forty minutes of one core at full ones.)*
 #
-# Before: [05b · Four Fishers](05b_four_fishers.ipynb) · Next: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb)
+# Before: [05b · Four Fishers](05b_four_fishers.ipynb) · Next: [05d · Where springs fail](05d_where_springs_fail.ipynb)
 
 # %% [markdown]
 # ## The experiment of the source
