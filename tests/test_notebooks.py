@@ -73,7 +73,9 @@ def check_05a(n):
     for scenario in ("task", "domain"):
         assert n[f"accuracy/{scenario}, EWC"] > n[f"accuracy/{scenario}, finetuning"]
     assert n["broken below 2/large steps"] == 0 < n["broken above 2/large steps"]
-    assert n["Fisher of outputs to come/finetuning"] < 0.3
+    assert n["accuracy/domain, EWC, fresh"] > n["accuracy/domain, finetuning, fresh"]
+    assert n["largest step/moments carried"] > 2 and abs(n["largest step/fresh optimizer"] - 1) < 0.01
+    assert 0.5 < n["probe/untrained"] < 0.95 and n["accuracy/permuted, finetuning"] > 0.3
 
 
 def check_05b(n):
@@ -181,7 +183,7 @@ SMALL = {
     "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "umap=false"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
-    "05a": ["levels=2"],
+    "05a": ["levels=2", "permutations=2", "permuted_images=200"],
     "05b": ["levels=2"],
     "05c": ["seeds=[0]", "train_images=300", "samples=20"],
     "06a": ["levels=2"],
