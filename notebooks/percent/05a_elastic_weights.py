@@ -157,7 +157,7 @@ decades = [1e1, 1e2, 1e3, 1e4, 1e6, 1e8][:levels]
 halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0][:levels]
 strengths = {"finetuning": [0.0], "EWC": decades, "online EWC": decades, "L2": halves}
 strengths["SI"] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5][:levels]
-strengths["EWC, damped"] = [(a, b) for a in decades[:4] for b in halves[:5]]
+strengths["EWC, damped"] = [(a, b) for a in decades[:3] for b in halves[:4]]
 rows = {stream: ["finetuning", "EWC", "online EWC", "SI", "L2"] for stream in streams.SCENARIOS}
 rows |= {"domain": list(kinds), "permuted": ["finetuning", "EWC", "online EWC"]}
 arms = [(stream, optimizer, name) for stream in rows for optimizer in optimizers for name in rows[stream]]
@@ -176,15 +176,15 @@ def trained(arm, values, which, evaluate="test"):
 def measures(run, arm, values):
     """Accuracy after the stream, right after each task, and what was forgotten since, in percent; a row a network."""
     each = [(*arm, value) for value in values for _ in range(len(run.seeds) // len(values))]
-    index = pd.MultiIndex.from_tuples(each, names=["stream", "optimizer", "method", "λ"])
-    table = pd.DataFrame({"accuracy": metrics.average_accuracy(run.accuracy)}, index)
-    table["learned"] = metrics.learning_accuracy(run.accuracy)
-    table["forgotten"] = -metrics.backward_transfer(run.accuracy)
-    return 100 * table
+    table = pd.DataFrame(each, columns=["stream", "optimizer", "method", "λ"])
+    table["accuracy"] = 100 * metrics.average_accuracy(run.accuracy)
+    table["learned"] = 100 * metrics.learning_accuracy(run.accuracy)
+    table["forgotten"] = -100 * metrics.backward_transfer(run.accuracy)
+    return table
 
 
 swept = pd.concat([measures(trained(arm, strengths[arm[2]], others, "val"), arm, strengths[arm[2]]) for arm in arms])
-tried = swept.groupby(level=[0, 1, 2, 3], sort=False).mean()
+tried = swept.groupby(["stream", "optimizer", "method", "λ"], sort=False).mean()
 chosen = {arm: tried["accuracy"].loc[arm].idxmax() for arm in arms}
 test, ends, seen = {}, {}, {}
 for arm in arms:
@@ -210,11 +210,13 @@ results.save_figure(fig, folder, "chosen", table, f"{tests}. λ chosen on other 
 lines = tried.drop(["finetuning", "EWC, damped"], level="method").reset_index().astype({"λ": float})
 style = {"row": "optimizer", "col": "stream", "hue": "method", "style": "method", "kind": "line", "dashes": False}
 style |= {"palette": plots.COLORS[:4], "markers": plots.MARKERS[:4], "height": 2.7, "aspect": 1.1}
-grid = sns.relplot(lines[lines["stream"] != "permuted"], x="forgotten", y="learned", sort=False, **style)
+with plt.rc_context({"figure.constrained_layout.use": False}):
+    grid = sns.relplot(lines, x="forgotten", y="learned", sort=False, col_order=streams.SCENARIOS, **style)
 for i, n in enumerate(rows["class"][1:]):
     for (o, s), ax in grid.axes_dict.items():
         (x, dx), (y, dy) = (metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned"))
         ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=plots.MARKERS[i], mfc="none", ms=11, capsize=2)
+grid.set(xlim=(-5, 103), ylim=(-3, 103))
 grid.set_titles("{col_name}-incremental, {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
 note = f"{caption}. Lines: λ from small (right) to large, mean of {choosing} networks, held-out digits.\n"
@@ -237,9 +239,9 @@ planes = {}
 for key, title in {"accuracy": "after the stream", "learned": "right after each task"}.items():
     for o in optimizers:
         of = {name: tried[key].loc["domain", o, name].to_numpy() for name in rows["domain"]}
-        edge, inside = of["EWC"][:4, None], of["EWC, damped"].reshape(len(decades[:4]), -1)
-        planes[f"{title} (%), {o}"] = np.block([[of["finetuning"][None], of["L2"][None, :5]], [edge, inside]])
-lambdas, mus = [f"{a:g}" for a in [0, *decades[:4]]], [f"{b:g}" for b in [0, *halves[:5]]]
+        edge, inside = of["EWC"][:3, None], of["EWC, damped"].reshape(len(decades[:3]), -1)
+        planes[f"{title} (%), {o}"] = np.block([[of["finetuning"][None], of["L2"][None, :4]], [edge, inside]])
+lambdas, mus = [f"{a:g}" for a in [0, *decades[:3]]], [f"{b:g}" for b in [0, *halves[:4]]]
 fig, table = plots.number_grid(
     planes, lambdas, mus, "λ of EWC (first row: L2 alone)", "μ of L2 (first column: EWC alone)", 2
 )
@@ -259,7 +261,7 @@ results.save_figure(fig, folder, "damping", table, note)
 domain = by_stream["domain"]
 two = replace(domain, tasks=domain.tasks[:2], groups=domain.groups[:2])
 first = replace(domain, tasks=domain.tasks[:1], groups=domain.groups[:1])
-products = np.array([0.5, 1.0, 1.5, 1.8, 2.2, 2.5, 4.0])
+products = np.array([0.5, 1.0, 1.8, 2.2, 3.0])
 rates = (sgd_lr, sgd_lr / 4)
 broken, strongest = {}, {}
 for rate in rates:
@@ -366,8 +368,9 @@ results.save_figure(fig, folder, "permuted", pd.concat(tables).rename(columns={"
 numbers = {f"largest step/{key}": float(sizes.max()) for key, sizes in jump.items()}
 ending = {"carried": "", "fresh": ", fresh"}
 for (s, o, n), found in test.items():
-    numbers |= {f"{key}/{s}, {n}{ending[o]}": np.array(values) / 100 for key, values in found.items()}
-    accuracy = np.array(found["accuracy"]) / 100
+    for key in ("accuracy", "learned", "forgotten"):
+        numbers[f"{key}/{s}, {n}{ending[o]}"] = np.array(found[key]) / 100
+    accuracy = numbers[f"accuracy/{s}, {n}{ending[o]}"]
     numbers[f"gain/{s}, {n}{ending[o]}"] = accuracy - numbers[f"accuracy/{s}, finetuning{ending[o]}"]
     numbers[f"optimizer gain/{s}, {n}"] = accuracy - numbers[f"accuracy/{s}, {n}"]
 for (o, n), found in looks.items():
@@ -389,8 +392,9 @@ _ = results.save_run(folder, "05a", images.name, {key: globals()[key] for key in
 # How accuracy depends on λ, by method, scenario and optimizer. The table gives the λ chosen.
 
 # %%
-table = swept.drop(["finetuning", "EWC, damped"], level="method").reset_index().astype({"λ": float})
-grid = sns.relplot(table, x="λ", y="accuracy", errorbar=("pi", 100), facet_kws={"sharey": "col"}, **style)
+table = swept[~swept["method"].isin(["finetuning", "EWC, damped"])].astype({"λ": float})
+with plt.rc_context({"figure.constrained_layout.use": False}):
+    grid = sns.relplot(table, x="λ", y="accuracy", errorbar=("pi", 100), facet_kws={"sharey": "col"}, **style)
 for (o, s), ax in grid.axes_dict.items():
     ax.axhline(tried["accuracy"].loc[s, o, "finetuning"].item(), color="0.4", ls=":", lw=1)
     ax.set(xscale="log")
