@@ -217,7 +217,7 @@ for i, n in enumerate(rows["class"][1:]):
         (x, dx), (y, dy) = (metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned"))
         ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=plots.MARKERS[i], mfc="none", ms=11, capsize=2)
 grid.set(xlim=(-5, 103), ylim=(-3, 103))
-grid.set_titles("{col_name}-incremental, {row_name}")
+grid.set_titles("{col_name}-incremental, moments {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
 note = f"{caption}. Lines: λ from small (right) to large, mean of {choosing} networks, held-out digits.\n"
 note += f"Large and open: the λ chosen, {seeds} seeds, test digits, 95 % intervals. The best corner is the upper left."
@@ -240,7 +240,7 @@ for key, title in {"accuracy": "after the stream", "learned": "right after each 
     for o in optimizers:
         of = {name: tried[key].loc["domain", o, name].to_numpy() for name in rows["domain"]}
         edge, inside = of["EWC"][:3, None], of["EWC, damped"].reshape(len(decades[:3]), -1)
-        planes[f"{title} (%), {o}"] = np.block([[of["finetuning"][None], of["L2"][None, :4]], [edge, inside]])
+        planes[f"{title} (%)\nmoments {o}"] = np.block([[of["finetuning"][None], of["L2"][None, :4]], [edge, inside]])
 lambdas, mus = [f"{a:g}" for a in [0, *decades[:3]]], [f"{b:g}" for b in [0, *halves[:4]]]
 fig, table = plots.number_grid(
     planes, lambdas, mus, "λ of EWC (first row: L2 alone)", "μ of L2 (first column: EWC alone)", 2
@@ -355,8 +355,7 @@ for (stream, o, n), values in seen.items():
         tables.append(plots.band(ax, range(1, permutations + 1), values, f"{n}, {o}", i, ls=line, ms=3))
 ax.set(xlabel="tasks learned", ylabel="accuracy on all tasks seen (%)", ylim=(0, 100))
 plots.end_labels(ax, gap=0.07)
-note = f"{images.name}, {permutations} permutations of {permuted_images:,} digits, {epochs} epochs, Adam; 300 test digits a task,\n"
-note += f"{seeds} seeds, 95 % bands. λ chosen on other seeds and held-out digits (appendix)."
+note = f"{images.name}, {permutations} permutations of {permuted_images:,} digits, {epochs} epochs; {seeds} seeds, 95 % bands."
 results.save_figure(fig, folder, "permuted", pd.concat(tables).rename(columns={"x": "tasks", "label": "arm"}), note)
 
 # %% [markdown]
@@ -370,6 +369,7 @@ ending = {"carried": "", "fresh": ", fresh"}
 for (s, o, n), found in test.items():
     for key in ("accuracy", "learned", "forgotten"):
         numbers[f"{key}/{s}, {n}{ending[o]}"] = np.array(found[key]) / 100
+    numbers[f"strength/{s}, {n}{ending[o]}"] = chosen[s, o, n] if n != "EWC, damped" else str(chosen[s, o, n])
     accuracy = numbers[f"accuracy/{s}, {n}{ending[o]}"]
     numbers[f"gain/{s}, {n}{ending[o]}"] = accuracy - numbers[f"accuracy/{s}, finetuning{ending[o]}"]
     numbers[f"optimizer gain/{s}, {n}"] = accuracy - numbers[f"accuracy/{s}, {n}"]
@@ -398,7 +398,7 @@ with plt.rc_context({"figure.constrained_layout.use": False}):
 for (o, s), ax in grid.axes_dict.items():
     ax.axhline(tried["accuracy"].loc[s, o, "finetuning"].item(), color="0.4", ls=":", lw=1)
     ax.set(xscale="log")
-grid.set_titles("{col_name}, {row_name}")
+grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("strength λ", "after the stream (%)")
 note = f"{caption}; held-out digits, mean and range of {choosing} networks that are not scored. Dotted: finetuning."
 results.save_figure(grid.figure, folder, "strengths", table, note)
