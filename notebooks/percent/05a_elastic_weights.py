@@ -154,7 +154,7 @@ kinds = {
     "EWC, damped": lambda pairs: [methods.EWC([a for a, _ in pairs]), methods.L2([b for _, b in pairs])],
 }
 decades = [1e1, 1e2, 1e3, 1e4, 1e6, 1e8][:levels]
-halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0][:levels]
+halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0, 0.032, 0.01][:levels]
 strengths = {"finetuning": [0.0], "EWC": decades, "online EWC": decades, "L2": halves}
 strengths["SI"] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5][:levels]
 strengths["EWC, damped"] = [(a, b) for a in decades[:3] for b in halves[:4]]
@@ -207,20 +207,20 @@ results.save_figure(fig, folder, "chosen", table, f"{tests}. λ chosen on other 
 # **Prediction.** EWC, which leaves unimportant weights free, keeps more for the same loss in learning than L2, which holds them all.
 
 # %%
-lines = tried.drop(["finetuning", "EWC, damped"], level="method").reset_index().astype({"λ": float})
+lines = tried.drop(["finetuning", "EWC, damped"], level="method").reset_index().astype({"λ": float}).sort_values("λ")
 style = {"row": "optimizer", "col": "stream", "hue": "method", "style": "method", "kind": "line", "dashes": False}
-style |= {"palette": plots.COLORS[:4], "markers": plots.MARKERS[:4], "height": 2.7, "aspect": 1.1}
+order, marks = rows["class"][1:], plots.MARKERS[:4]
+style |= {"hue_order": order, "style_order": order, "markers": marks, "height": 2.7, "aspect": 1.1}
 with plt.rc_context({"figure.constrained_layout.use": False}):
     grid = sns.relplot(lines, x="forgotten", y="learned", sort=False, col_order=streams.SCENARIOS, **style)
-for i, n in enumerate(rows["class"][1:]):
+for i, n in enumerate(order):
     for (o, s), ax in grid.axes_dict.items():
         (x, dx), (y, dy) = (metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned"))
-        ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=plots.MARKERS[i], mfc="none", ms=11, capsize=2)
+        ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=marks[i], mfc="none", ms=11, capsize=2)
 grid.set(xlim=(-5, 103), ylim=(-3, 103))
 grid.set_titles("{col_name}-incremental, moments {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
-note = f"{caption}. Lines: λ from small (right) to large, mean of {choosing} networks, held-out digits.\n"
-note += f"Large and open: the λ chosen, {seeds} seeds, test digits, 95 % intervals. The best corner is the upper left."
+note = f"{caption}. Lines: λ from small (right) to large, held-out digits. Open: λ chosen, {seeds} seeds, 95 %."
 results.save_figure(grid.figure, folder, "trade_off", lines, note)
 
 # %% [markdown]
