@@ -218,7 +218,7 @@ for i, n in enumerate(order):
         (x, dx), (y, dy) = (metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned"))
         ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=marks[i], mfc="none", ms=11, capsize=2)
 grid.set(xlim=(-5, 103), ylim=(-3, 103))
-grid.set_titles("{col_name}-incremental, moments {row_name}")
+grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
 note = f"{caption}. Lines: λ from small (right) to large, held-out digits. Open: λ chosen, {seeds} seeds, 95 %."
 results.save_figure(grid.figure, folder, "trade_off", lines, note)
