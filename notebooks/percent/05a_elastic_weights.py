@@ -44,7 +44,7 @@ for ax, (title, fisher) in zip(axes, panels.items(), strict=True):
     ax.plot(w, new, color=plots.COLORS[1], ls=":", lw=2, label="new task's loss")
     ax.plot(w, new + held, color=plots.COLORS[7], label="what is minimised: their sum")
     coil = -0.55 + 0.16 * np.array([0, *[1, -1] * 6, 0])
-    ax.plot(np.linspace(0, rest, 14), coil, color=plots.COLORS[0], lw=0.8 + fisher)
+    ax.plot(np.linspace(0, rest, len(coil)), coil, color=plots.COLORS[0], lw=0.8 + fisher)
     ax.plot([0, rest], [-0.55, -0.55], "o", color=plots.COLORS[7], ms=6)
     ax.set(title=title, xlabel="weight", ylabel="loss", ylim=(-1, 4.2), yticks=[])
     ax.set_xticks([0, rest], ["w*", "w"])
@@ -158,6 +158,8 @@ halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0, 0.032, 0.01][:levels]
 strengths = {"finetuning": [0.0], "EWC": decades, "online EWC": decades, "L2": halves}
 strengths["SI"] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5][:levels]
 strengths["EWC, damped"] = [(a, b) for a in decades[:3] for b in halves[:4]]
+strengths["domain", "EWC"] = strengths["domain", "online EWC"] = [*decades, 1.0, 3.2, 32.0][:levels]
+strengths["permuted", "EWC"] = strengths["permuted", "online EWC"] = [10.0, 3.2, 1.0, 32.0, 100.0, 0.32][:levels]
 rows = {stream: ["finetuning", "EWC", "online EWC", "SI", "L2"] for stream in streams.SCENARIOS}
 rows |= {"domain": list(kinds), "permuted": ["finetuning", "EWC", "online EWC"]}
 arms = [(stream, optimizer, name) for stream in rows for optimizer in optimizers for name in rows[stream]]
@@ -183,7 +185,8 @@ def measures(run, arm, values):
     return table
 
 
-swept = pd.concat([measures(trained(arm, strengths[arm[2]], others, "val"), arm, strengths[arm[2]]) for arm in arms])
+tries = {arm: strengths.get((arm[0], arm[2]), strengths[arm[2]]) for arm in arms}
+swept = pd.concat([measures(trained(arm, values, others, "val"), arm, values) for arm, values in tries.items()])
 tried = swept.groupby(["stream", "optimizer", "method", "λ"], sort=False).mean()
 chosen = {arm: tried["accuracy"].loc[arm].idxmax() for arm in arms}
 test, ends, seen = {}, {}, {}
@@ -262,22 +265,21 @@ domain = by_stream["domain"]
 two = replace(domain, tasks=domain.tasks[:2], groups=domain.groups[:2])
 first = replace(domain, tasks=domain.tasks[:1], groups=domain.groups[:1])
 products = np.array([0.5, 1.0, 1.8, 2.2, 3.0])
-rates = (sgd_lr, sgd_lr / 4)
-broken, strongest = {}, {}
+rates, broken = (sgd_lr, sgd_lr / 4), {}
 for rate in rates:
     settings = replace(carried, optimizer="sgd", lr=rate)
     ewc = training.run_stream(networks["domain"], methods.EWC(0.0), first, settings, scored).methods[0]
-    strongest[rate] = torch.stack([f.flatten(1).amax(1) for f in ewc.springs.importance.values()]).amax(0).cpu()
-    pushed = torch.cat([product / (rate * strongest[rate]) for product in products.tolist()]).tolist()
+    strongest = torch.stack([f.flatten(1).amax(1) for f in ewc.springs.importance.values()]).amax(0).cpu()
+    pushed = torch.cat([product / (rate * strongest) for product in products.tolist()]).tolist()
     run = training.run_stream(networks["domain"], methods.EWC(pushed), two, settings, scored * len(products))
     gone = run.diverged | (run.accuracy[:, 2, 1] < 0.6)  # the second task, of two outputs
     broken[rate] = gone.view(len(products), seeds).double().numpy()
 
 # %%
-shares = pd.DataFrame({f"η = {rate:g}": 100 * broken[rate].mean(1) for rate in rates}, products).rename_axis("product")
+index = pd.Index(products, name="learning rate × λ × largest Fisher, η λ max F")
+shares = pd.DataFrame({f"η = {rate:g}": 100 * broken[rate].mean(1) for rate in rates}, index)
 ax = shares.plot(figsize=(7.5, 3.2), style=["o-", "s--"], ylim=(-4, 104), ylabel="runs that broke down (%)")
 plots.mark(ax, 2, "predicted: 2")
-ax.set_xlabel("learning rate × λ × largest Fisher, η λ max F")
 note = f"{images.name}, domain-incremental, tasks 1 and 2, SGD, {seeds} seeds; broken: diverged or at chance."
 results.save_figure(ax.figure, folder, "stability", shares.reset_index(), note)
 
@@ -321,13 +323,12 @@ known = ["untrained", "finetuning", "EWC", "EWC that learns"]
 looks = {(o, n): knowledge(ends["class", o, n]) for n in known for o in optimizers if ("class", o, n) in ends}
 
 # %%
-wanted = {"probe": "probe of last\nhidden layer (%)", "task-aware": "old digits, told\nthe task (%)"}
-wanted["called new"] = "old digits\ncalled 9 or 0 (%)"
+wanted = {"probe": "probe of last\nlayer (%)", "task-aware": "told the\ntask (%)", "called new": "called\n9 or 0 (%)"}
 of = {key: {o: {n: 100 * looks[o, n][key] for n in known if (o, n) in looks} for o in optimizers} for key in wanted}
 fig, axes, table = plots.arm_columns({title: of[key] for key, title in wanted.items()})
 fig.legends[0].set_title("Adam's moments")
 learners = " and ".join(f"{chosen['class', o, 'EWC that learns']:g}" for o in optimizers)
-results.save_figure(fig, folder, "head", table, f"{tests}; probe: held-out digits. EWC that learns: λ = {learners}.")
+results.save_figure(fig, folder, "head", table, f"{tests}. Right: old digits. EWC that learns: λ = {learners}.")
 
 # %%
 shown = {n: looks["carried", n]["answers"] for n in known[1:]}
@@ -378,7 +379,6 @@ for (o, n), found in looks.items():
 for rate, name in zip(rates, ("large", "small"), strict=True):
     numbers[f"broken below 2/{name} steps"] = broken[rate][products < 2].mean(0)
     numbers[f"broken above 2/{name} steps"] = broken[rate][products > 2].mean(0)
-    numbers[f"largest Fisher/{name} steps"] = strongest[rate]
 claims = results.read_claims("05a", numbers)
 Markdown(results.claims_table(claims))
 
@@ -431,8 +431,8 @@ print(f"ηλF = {product}: after 500 steps {abs(place):.2g} from the bottom, fro
 
 # %%
 small = streams.split(data.load("mnist-5k", validation=500), classes, "class")
-short = replace(optimizers["fresh"], epochs=1)
 for strength in (0.0, 1000.0):
+    short = replace(carried, fresh_optimizer=True, epochs=1)
     run = training.run_stream(models.mlp, methods.EWC(strength), small, short, range(3))
     print(f"λ = {strength:g}:", results.plus_minus(100 * metrics.average_accuracy(run.accuracy), unit=" %"))
 
