@@ -145,6 +145,7 @@ scored, others = list(range(seeds)), list(range(100, 100 + choosing))
 caption = f"{images.name}, {len(images.y_train):,} training digits, {epochs} epochs a task, Adam"
 tests = f"{caption}; test digits, {seeds} seeds, 95 % intervals"
 
+# %%
 kinds = {
     "finetuning": lambda values: methods.Finetune(),
     "EWC": methods.EWC,
