@@ -196,9 +196,9 @@ results.save_figure(fig, folder, "kinds", pd.concat(tables), note)
 # 0.0016<!--=05b size over exact/whole set as .4f--> of the exact Fisher, yet 23<!--=05b whole set over noise as .0f--> times what noise between images would leave (open square).
 # So it is not noise: at the end of a task its images still pull the weights in common directions.
 #
-# As they stand, all five rank layer 1's weights alike: exact and empirical agree at 0.98<!--=05b rank correlation with exact/empirical as .2f-->, exact and whole set at
+# As they stand, all five rank the first layer's weights alike: exact and empirical agree at 0.98<!--=05b rank correlation with exact/empirical as .2f-->, exact and whole set at
 # 0.90<!--=05b rank correlation with exact/whole set as .2f-->. But units × pixels alone reaches 0.99<!--=05b rank correlation with exact/units × pixels as .2f-->. Such a correlation says little
-# more than which units fire and where there is ink. Units that never fire are left out here; they would raise it further.
+# more than which units are active (exercise 2). Units that never fire are left out here; they would raise it further.
 #
 # With that product divided out, sampled keeps 0.83<!--=05b without units and pixels/sampled as .2f-->, lowered by noise alone. Empirical keeps nearly as much,
 # 0.80<!--=05b without units and pixels/empirical as .2f-->. The whole set keeps 0.35<!--=05b without units and pixels/whole set as .2f-->: it orders weights otherwise.
@@ -220,7 +220,7 @@ results.save_figure(fig, folder, "inputs", table, note)
 
 # %% [markdown]
 # Every one of them draws the digits, since a weight's gradient is its pixel times the unit's. None copies the mean digit: most maps show
-# one of the pair more, such as the 1, the 6 or the 0. The ground is not quite black, because a dark pixel is −0.42, not 0.
+# one digit of the pair more than the other. The ground is not quite black, because a dark pixel is −0.42, not zero.
 #
 # ## Where the Fisher sits
 
@@ -480,7 +480,19 @@ note = f"{images.name}, held-out digits, seeds {choosing}; Adam's moments carrie
 results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 
 # %% [markdown]
-# EX1
+# ## Exercises
+#
+# **1. When does averaging lose nothing?** After the last task, the cell squares the means of small batches: on that task's digits, then
+# on the first task's, which the network has forgotten. What does the formula above say for one batch of all images? Try it.
+#
+# *You should see* the first sum fall nearly as 1/b, while the second soon stops falling.
+#
+# <details><summary>Solution</summary>
+#
+# Add 256, the number of images, to the batches. Then E/b is gone and W is left. On digits that are learned the images' gradients nearly cancel, and W is small.
+# On forgotten digits all of them pull the same way, so that W is no longer small beside E.
+#
+# </details>
 
 # %%
 for task in (stream.tasks[-1], stream.tasks[0]):
@@ -490,7 +502,16 @@ for task in (stream.tasks[-1], stream.tasks[0]):
         print(f"{task.name}, batches of {batch:2d}: sum {float(flat(found).sum(1).mean()):.3g}")
 
 # %% [markdown]
-# EX2
+# **2. What does a rank correlation notice?** The cell shuffles the pixels within each unit. Now shuffle the units within each pixel instead.
+#
+# *You should see* that the first hardly lowers the correlation, and that the second leaves next to nothing of it.
+#
+# <details><summary>Solution</summary>
+#
+# `moved = torch.stack([row[torch.randperm(len(row), generator=draw)] for row in one.T]).T`. Units differ by orders of magnitude, pixels by little. So
+# two importances that agree on which units are active agree on most ranks.
+#
+# </details>
 
 # %%
 one = fishers["exact"][-1]["fc1.weight"][0]
