@@ -128,7 +128,7 @@ print({kind: importances.mas(one, x, kind)["fc1.weight"].item() for kind in impo
 # %% [markdown]
 # ## What each importance holds
 #
-# We finetune on Split-MNIST and take all importances after each task. *Task*: the task is told. *Domain*: it is not told, all tasks
+# We finetune on Split-MNIST. *Task*: the task is told. *Domain*: it is not told, all tasks
 # share two outputs. *Class*: it is not told, ten outputs compete. Adam keeps running means, its *moments*. They are carried across tasks,
 # or a fresh optimizer starts each task.
 #
@@ -310,8 +310,8 @@ note = "Top: with carried moments SI's likeness to √v fades. Bottom: with a fr
 results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands.")
 
 # %% [markdown]
-# **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class), since v still
-# remembers old tasks. With a fresh optimizer it stays at 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
+# **SI is √v, in Pearson's correlation.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
+# remembers old tasks. With a fresh optimizer it stays 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
 #
 # **MAS and the root.** In the class scenario MAS is nearer to √Fisher (0.51<!--=06a correlation/class, carried: MAS, global; √Fisher as .2f-->) than to Fisher (0.36<!--=06a correlation/class, carried: MAS, global; Fisher as .2f-->). Told the task the
 # lead is small; in the domain scenario it is undecided.
@@ -319,7 +319,8 @@ results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; 
 # **Global and local** correlate at 0.89<!--=06a correlation/class, carried: MAS, global; MAS, local as .2f--> in the class scenario and at 0.62<!--=06a correlation/domain, carried: MAS, global; MAS, local as .2f--> in the domain scenario.
 #
 # **Beyond units and pixels.** Ranks agree partly because the same units and pixels are active. With both divided out, layer 1 still gives 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for global and
-# local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix). We had predicted more than 0.7.
+# local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix). We had predicted above 0.7.
+# For SI and √v it is 0.90<!--=06a beyond sums/class, fresh: SI; √v of Adam as .2f-->, with a fresh optimizer too: their likeness lies in the large weights.
 #
 # ## Where SI gets its credit
 #
@@ -522,7 +523,7 @@ results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam
 # ## Takeaways
 #
 # - **No labels, no backward pass.** Told the task, the product of a layer's input and output protects as well as gradients do.
-# - **SI is √v of Adam**, which the optimizer has for nothing. Its likeness to √Fisher owes much to a bias.
+# - **SI is √v of Adam** in its large weights, which the optimizer has for nothing. Its likeness to √Fisher owes much to a bias.
 # - **A λ says little without its scale.** The four decades between MAS and EWC are the size of their importances.
 # - **Look at the optimizer and at L2 first.** In the domain scenario each does as much as any importance.
 #
