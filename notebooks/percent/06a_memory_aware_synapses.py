@@ -310,7 +310,7 @@ note = "Top: with carried moments SI's likeness to √v fades. Bottom: with a fr
 results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands.")
 
 # %% [markdown]
-# **SI is √v, in Pearson's correlation.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
+# **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
 # remembers old tasks. With a fresh optimizer it stays 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
 #
 # **MAS and the root.** In the class scenario MAS is nearer to √Fisher (0.51<!--=06a correlation/class, carried: MAS, global; √Fisher as .2f-->) than to Fisher (0.36<!--=06a correlation/class, carried: MAS, global; Fisher as .2f-->). Told the task the
@@ -320,7 +320,7 @@ results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; 
 #
 # **Beyond units and pixels.** Ranks agree partly because the same units and pixels are active. With both divided out, layer 1 still gives 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for global and
 # local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix).
-# For SI and √v it is 0.90<!--=06a beyond sums/class, fresh: SI; √v of Adam as .2f-->: their likeness lies in the large weights.
+# SI and √v, with a fresh optimizer, agree at 0.90<!--=06a beyond sums/class, fresh: SI; √v of Adam as .2f-->.
 #
 # ## Where SI gets its credit
 #
@@ -523,7 +523,7 @@ results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam
 # ## Takeaways
 #
 # - **No labels, no backward pass.** Told the task, the product of a layer's input and output protects as well as gradients do.
-# - **SI is √v of Adam** in its large weights, which the optimizer has for nothing. Its likeness to √Fisher owes much to a bias.
+# - **SI is √v of Adam**, which the optimizer has for nothing. Its likeness to √Fisher owes much to a bias.
 # - **A λ says little without its scale.** The four decades between MAS and EWC are the size of their importances.
 # - **Look at the optimizer and at L2 first.** In the domain scenario each does as much as any importance.
 #
