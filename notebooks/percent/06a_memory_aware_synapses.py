@@ -128,11 +128,11 @@ print({kind: importances.mas(one, x, kind)["fc1.weight"].item() for kind in impo
 # %% [markdown]
 # ## What each importance holds
 #
-# We finetune on Split-MNIST and take all importances after each task. *Task*: the task is told. *Domain*: it is not told, all tasks
+# We finetune on Split-MNIST. *Task*: the task is told. *Domain*: it is not told, all tasks
 # share two outputs. *Class*: it is not told, ten outputs compete. Adam keeps running means, its *moments*. They are carried across tasks,
 # or a fresh optimizer starts each task.
 #
-# SI's step and gradient come from the same batch. A variant takes the gradient from another batch.
+# SI's step and gradient come from the same batch. A variant takes another batch's gradient.
 #
 # **Prediction.** Pixels that no digit ever inks hold less than their share of layer 1. A square concentrates: the Fisher sits on fewer weights
 # than MAS, and more in the head.
@@ -310,8 +310,8 @@ note = "Top: with carried moments SI's likeness to √v fades. Bottom: with a fr
 results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands.")
 
 # %% [markdown]
-# **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class), since v still
-# remembers old tasks. With a fresh optimizer it stays at 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
+# **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
+# remembers old tasks. With a fresh optimizer it stays 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
 #
 # **MAS and the root.** In the class scenario MAS is nearer to √Fisher (0.51<!--=06a correlation/class, carried: MAS, global; √Fisher as .2f-->) than to Fisher (0.36<!--=06a correlation/class, carried: MAS, global; Fisher as .2f-->). Told the task the
 # lead is small; in the domain scenario it is undecided.
@@ -319,7 +319,8 @@ results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; 
 # **Global and local** correlate at 0.89<!--=06a correlation/class, carried: MAS, global; MAS, local as .2f--> in the class scenario and at 0.62<!--=06a correlation/domain, carried: MAS, global; MAS, local as .2f--> in the domain scenario.
 #
 # **Beyond units and pixels.** Ranks agree partly because the same units and pixels are active. With both divided out, layer 1 still gives 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for global and
-# local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix). We had predicted more than 0.7.
+# local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix).
+# SI and √v, with a fresh optimizer, agree at 0.90<!--=06a beyond sums/class, fresh: SI; √v of Adam as .2f-->.
 #
 # ## Where SI gets its credit
 #
@@ -348,7 +349,7 @@ results.save_figure(fig, folder, "credit", table, f"{note}{caption}.")
 # **Told the task, half of the credit is bias.** SI credits 3.0<!--=06a credit over fall/task, carried, SI as .1f--> times the fall of the loss; with another batch's gradient 1.5<!--=06a credit over fall/task, carried, SI, other batch as .1f--> times.
 # We had predicted 1. The slope at a step's start overrates the step where the loss curves upwards. In the class scenario little is bias: a task's first steps, which unlearn old answers, outweigh the rest.
 #
-# **Without the bias SI is less like √Fisher**, as Benzing says: told the task the correlation falls from 0.79<!--=06a correlation/task, carried: √Fisher; SI as .2f--> to 0.62<!--=06a correlation/task, carried: √Fisher; SI, other batch as .2f-->. Much remains.
+# **Without the bias SI is less like √Fisher**, as Benzing says: told the task the correlation falls from 0.79<!--=06a correlation/task, carried: √Fisher; SI as .2f--> to 0.62<!--=06a correlation/task, carried: √Fisher; SI, other batch as .2f-->.
 #
 # **Under plain SGD the root is gone.** SI correlates at 0.90<!--=06a correlation/task, SGD: Fisher; SI as .2f--> with the Fisher and at 0.56<!--=06a correlation/task, SGD: √Fisher; SI as .2f--> with its root.
 #
@@ -528,7 +529,7 @@ results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam
 #
 # *Caveats.* One small network on digits. λ is chosen on a grid of decades, by five seeds in the domain scenario and two elsewhere. Importances are compared
 # after finetuning, not along protected runs. SI's bias is measured at batch 64 alone; how SI protects is notebook 05a's question. Benzing's claims are
-# taken as directions; we did not repeat his networks.
+# taken as directions; his networks are not repeated.
 #
 # **References.** Aljundi, Babiloni, Elhoseiny, Rohrbach & Tuytelaars 2018, arXiv:1711.09601. Benzing 2022, arXiv:2006.06357. Hsu, Liu, Ramasamy & Kira 2018, arXiv:1810.12488.
 # Zenke, Poole & Ganguli 2017, arXiv:1703.04200. The source: the MAS repository's to-dos.
