@@ -8,7 +8,7 @@ import torch
 
 from cf_utils import data, streams
 from cf_utils.models import mlp
-from cf_utils.training import run_stream
+from cf_utils.training import TrainConfig, run_stream
 
 torch.set_num_threads(1)
 
@@ -87,3 +87,25 @@ def assert_equal_alone(run, alone, r):
     assert run.epochs[r].tolist() == alone.epochs[0].tolist()
     mine = [float(row["loss"][r]) for row in run.history if row["epoch"] < run.epochs[r, row["task"]]]
     assert mine == pytest.approx([float(row["loss"][0]) for row in alone.history], abs=1e-8)
+
+
+STOPPING = {  # settings under which runs stop and go on
+    "adam": TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam"),
+    "momentum, stopping apart": TrainConfig(4, 9, 0.02, optimizer="sgd", momentum=0.9, stop_at=0.6),
+    "fresh": TrainConfig(epochs=2, batch_size=5, lr=0.01, fresh_optimizer=True),
+}
+
+
+def dropping():
+    """A network whose dropout and batch-norm have a state of their own to go on with."""
+    return small("batch", dropout=0.2)()
+
+
+def assert_same_run(found, expected):
+    """Two runs end alike, bit by bit: weights, statistics, accuracies, epochs, history."""
+    assert_same(state(found.model), state(expected.model))
+    for key in ("accuracy", "epochs", "diverged"):
+        torch.testing.assert_close(getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True)
+    assert found.seeds == expected.seeds and found.done == expected.done
+    for mine, other in zip(found.history, expected.history, strict=True):
+        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)

@@ -6,32 +6,15 @@ from pathlib import Path
 
 import pytest
 import torch
-from conftest import assert_same, small, state, train
+from conftest import STOPPING as CONFIGS
+from conftest import assert_same, assert_same_run, small, state, train
+from conftest import dropping as build
 from safetensors.torch import load_file
 from torch import nn
 
 from cf_utils import checkpoint, streams
 from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
-from cf_utils.training import TrainConfig, run_stream, take_over
-
-CONFIGS = {
-    "adam": TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam"),
-    "momentum, stopping apart": TrainConfig(4, 9, 0.02, optimizer="sgd", momentum=0.9, stop_at=0.6),
-    "fresh": TrainConfig(epochs=2, batch_size=5, lr=0.01, fresh_optimizer=True),
-}
-
-
-def build():
-    return small("batch", dropout=0.2)()
-
-
-def assert_same_run(found, expected):
-    assert_same(state(found.model), state(expected.model))
-    for key in ("accuracy", "epochs", "diverged"):
-        torch.testing.assert_close(getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True)
-    assert found.seeds == expected.seeds and found.done == expected.done
-    for mine, other in zip(found.history, expected.history, strict=True):
-        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
+from cf_utils.training import take_over
 
 
 @pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
@@ -46,23 +29,6 @@ def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, st
         run = checkpoint.load(tmp_path / "run", build, method, stream, settings, device="cpu")
         assert run.done == t + 1
     assert_same_run(run, whole)
-
-
-def test_a_list_of_methods_goes_on_in_memory_and_leaves_the_first_part_alone(stream):
-    methods = [Replay(20), EWC(5.0)]
-    whole = train(build, methods, stream, CONFIGS["adam"])
-    part = train(build, methods, stream, CONFIGS["adam"], until=2)
-    before = state(part.model)
-    assert part.accuracy.shape == (3, 3, 3) and part.done == 2
-    assert_same_run(train(part, None, stream, CONFIGS["adam"]), whole)
-    assert_same(state(part.model), before)
-    assert part.done == 2
-
-
-def test_a_run_can_go_on_with_another_method(stream):
-    part = train(build, Finetune(), stream, CONFIGS["adam"], until=1)
-    run = train(part, Replay(20), stream, CONFIGS["adam"])
-    assert run.done == 3 and torch.equal(run.accuracy[:, :2], part.accuracy)
 
 
 def test_two_files_take_a_run_up(stream, tmp_path):
@@ -183,29 +149,6 @@ def test_reading_a_folder_executes_nothing(stream, tmp_path):
     with pytest.raises(ValueError, match="holds no whole run"):
         checkpoint.load(tmp_path / "run", small(), method, stream, config, device="cpu")
     assert not (tmp_path / "ran").exists()
-
-
-def test_until_and_the_stream_must_fit(stream, images):
-    part = train(small(), Finetune(), stream, CONFIGS["adam"], until=2)
-    for until in (1, 4, True, 1.5):
-        with pytest.raises(ValueError, match=rf"until={until} is not possible; it is a number of tasks, 2 to 3"):
-            train(part, None, stream, CONFIGS["adam"], until=until)
-    with pytest.raises(ValueError, match="the run is one on 3 tasks, but this stream has 2"):
-        train(part, None, streams.split(images, [[0, 1], [2, 3]]), CONFIGS["adam"])
-    assert run_stream(small(), Finetune(), stream, CONFIGS["adam"], [0], "cpu", until=0).accuracy.shape == (1, 1, 3)
-
-
-def test_what_a_run_going_on_cannot_change_is_said(stream):
-    part = train(small(), Finetune(), stream, CONFIGS["adam"], until=1)
-    for config, message in [
-        (replace(CONFIGS["adam"], lr=0.5), "goes on with its optimizer, so lr stays 0.01, not 0.5"),
-        (replace(CONFIGS["adam"], optimizer="sgd"), "so optimizer stays 'adam', not 'sgd'"),
-        (replace(CONFIGS["adam"], stop_at=0.9), "so stop_at stays None, not 0.9"),
-    ]:
-        with pytest.raises(ValueError, match=message):
-            train(part, None, stream, config)
-    with pytest.raises(ValueError, match="was measured on 'test' images, so it can't go on with 'val'"):
-        train(part, None, stream, CONFIGS["adam"], evaluate="val")
 
 
 def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):

@@ -4,30 +4,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import assert_same, small, state, train
+from conftest import STOPPING as CONFIGS
+from conftest import assert_same, assert_same_run, small, state, train
+from conftest import dropping as build
 
 from cf_utils import streams
 from cf_utils.methods import METHODS, Finetune, LwF, Replay
-from cf_utils.training import TrainConfig, run_stream
-
-CONFIGS = {
-    "adam": TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam"),
-    "momentum, stopping apart": TrainConfig(4, 9, 0.02, optimizer="sgd", momentum=0.9, stop_at=0.6),
-    "fresh": TrainConfig(epochs=2, batch_size=5, lr=0.01, fresh_optimizer=True),
-}
-
-
-def build():
-    return small("batch", dropout=0.2)()
-
-
-def assert_same_run(found, expected):
-    assert_same(state(found.model), state(expected.model))
-    for key in ("accuracy", "epochs", "diverged"):
-        torch.testing.assert_close(getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True)
-    assert found.seeds == expected.seeds and found.done == expected.done
-    for mine, other in zip(found.history, expected.history, strict=True):
-        torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)
+from cf_utils.training import run_stream
 
 
 @pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
