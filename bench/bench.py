@@ -38,7 +38,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import data, metrics, models, streams, training
+from cf_utils import data, metrics, models, observers, streams, training
 from cf_utils.methods import EWC, MAS, OGD, Finetune, LwF, Replay
 
 matplotlib.use("Agg")
@@ -122,21 +122,28 @@ def config(epochs, threads):
     return training.TrainConfig(epochs, BATCH, LR, optimizer="adam", weight_decay=0.0, threads=threads)
 
 
-def timed(stream, method, replicas, seed=0, device="cpu", epochs=1, threads=1):
-    """Seconds of training on each task, for all replicas together, and the Run."""
-    marks = []
+class Clock(observers.Observer):
+    """Records the seconds of each task's training."""
 
-    def mark(loop):
+    def before_task(self, loop):
+        self.start = self.now(loop)
+
+    def after_task(self, loop):
+        self.records.append(self.now(loop) - self.start)
+
+    def now(self, loop):
         if loop.device.type == "cuda":
             torch.cuda.synchronize(loop.device)
-        marks.append(time.perf_counter())
+        return time.perf_counter()
 
-    callbacks = [training.at("before_task", mark), training.at("after_task", mark)]
-    seeds = range(seed, seed + replicas)
+
+def timed(stream, method, replicas, seed=0, device="cpu", epochs=1, threads=1):
+    """Seconds of training on each task, for all replicas together, and the Run."""
+    clock, seeds = Clock(), range(seed, seed + replicas)
     run = training.run_stream(
-        models.mlp, (METHODS | OURS)[method](), stream, config(epochs, threads), seeds, device, callbacks
+        models.mlp, (METHODS | OURS)[method](), stream, config(epochs, threads), seeds, device, [clock]
     )
-    return [end - start for start, end in zip(marks[::2], marks[1::2], strict=True)], run
+    return clock.records, run
 
 
 def ours(stream, replicas, threads):

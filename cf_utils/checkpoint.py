@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import save_file
 
 from cf_utils.files import atomic, write_json
-from cf_utils.models import Replicas, digest
-from cf_utils.training import Run, TrainConfig, pick_device, run_stream, take_over
+from cf_utils.replicas import Replicas, digest
+from cf_utils.training import Run, TrainConfig, pick_device, proceed, run_stream, take_over
 
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
@@ -35,7 +35,7 @@ def kept(
             run = _taken_over(run, first, method, stream, device)
             save(run, stream, folder)
     while run.done < (len(stream) if until is None else until):
-        run = run_stream(run, None, stream, device=device, until=run.done + 1)
+        run = proceed(run, stream, run.done + 1, device)
         save(run, stream, folder)
     return run
 
@@ -71,7 +71,7 @@ def save(run, stream, folder):
 
 
 def load(folder, build, method, stream, config, seeds=None, evaluate="test", device="auto"):
-    """The Run that ``save`` wrote; ``training.run_stream(load(...), None, stream)`` goes on with it.
+    """The Run that ``save`` wrote; ``training.proceed(load(...), stream)`` goes on with it.
 
     build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever it had. device: where
     it will go on, "auto": CUDA if there. Nothing in the files is executed.

@@ -10,8 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
-from cf_utils.streams import mask_logits
-from cf_utils.training import predict
+from cf_utils.training import activations, predict
 
 
 def standing(loop):
@@ -40,7 +39,7 @@ def activity(model, images, x):
     """
     zeros = total = 0
     for chunk in x.cpu().split(500):
-        _, hidden = predict(model, images, chunk, hidden=True)
+        _, hidden = activations(model, images, chunk)
         h = torch.cat([layer.flatten(2) for layer in hidden.values()], 2)
         zeros = zeros + (h == 0).sum(1)
         total = total + h.sum((1, 2))
@@ -52,105 +51,6 @@ def activity(model, images, x):
 def layers(model):
     """Names of the weight matrices (and kernels), first to last; the last one is the head."""
     return [name for name, value in model.weights.items() if name.endswith(".weight") and value.ndim > 2]
-
-
-def relative_updates(records):
-    """A callback that appends, at each step, ``{"task", "step", "layer", "update"}``: ||dw|| / ||w||, a list of R."""
-    before = {}
-
-    def callback(loop):
-        if loop.moment not in ("before_task", "step"):
-            return
-        for name in layers(loop.model):
-            now = loop.model.weights[name].detach().flatten(1)
-            if name not in before:
-                before[name] = now.clone()
-            if loop.moment == "step":
-                size = before[name].norm(dim=1)
-                update = before[name].sub_(now).norm(dim=1) / size  # in place: nothing to allocate
-                records.append({"task": loop.t, "step": loop.step, "layer": name, "update": update.tolist()})
-            before[name].copy_(now)
-
-    return callback
-
-
-def displacements(records):
-    """A callback that appends, after each task, layer name -> ||w after - w before|| / ||w before||, ``[R]``."""
-    before = {}
-
-    def callback(loop):
-        if loop.moment not in ("before_task", "after_task"):
-            return
-        now = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
-        if loop.moment == "after_task":
-            records.append({n: ((now[n] - w).norm(dim=1) / w.norm(dim=1)).cpu() for n, w in before.items()})
-        before.update(now)
-
-    return callback
-
-
-def forgetting_curves(records, count, dense=60, sparse=25):
-    """A callback that follows every task up to the current one while that is trained.
-
-    Appends ``{"task", "step", "on", "right", "loss"}`` at each of the first ``dense`` steps (step 0 included), then at
-    every ``sparse``-th: share of right answers and mean cross-entropy (nats) on the first ``count`` validation images
-    of task ``on``, a list of R each.
-    """
-
-    def callback(loop):
-        if loop.moment not in ("before_task", "step") or (loop.step > dense and loop.step % sparse):
-            return
-        for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
-            x, y = task.x_val[:count], task.y_val[:count]
-            logits = predict(loop.model, loop.stream.images, x)
-            logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
-            right, loss = (logits.argmax(2) == y).double().mean(1).tolist(), _nll(logits.log_softmax(2), y).tolist()
-            records.append({"task": loop.t, "step": loop.step, "on": j, "right": right, "loss": loss})
-
-    return callback
-
-
-def curve(records, key, **where):
-    """Steps ``[S]`` and values ``[R, S]`` of ``key`` from records of a callback, those with the fields ``where``."""
-    chosen = [r for r in records if all(r[k] == v for k, v in where.items())]
-    return np.array([r["step"] for r in chosen]), np.array([r[key] for r in chosen]).T
-
-
-def curves_by_task(records, key="right"):
-    """Records of ``forgetting_curves`` as ``plots.forgetting_grid`` takes them: [task trained][task tested]."""
-    tasks = range(1 + max(r["task"] for r in records))
-    return [{j: curve(records, key, task=t, on=j) for j in range(t + 1)} for t in tasks]
-
-
-def steps_to_half(records, t):
-    """First step of task ``t`` (from 1) where at most half of the task before is right, ``[R]``, as ``first_step``."""
-    steps, right = curve(records, "right", task=t, on=t - 1)
-    return _first(steps, right <= 0.5)
-
-
-def first_step(records, level, t=0):
-    """First step of task ``t`` with ``level`` of its own digits right, ``[R]``; the last plus 1 if none has."""
-    steps, right = curve(records, "right", task=t, on=t)
-    return _first(steps, right >= level)
-
-
-def _first(steps, there):
-    return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
-
-
-def accumulated_gradients(totals):
-    """A callback that sums |gradient| over each task's steps: ``totals[task][name]`` ``[R, ...]``."""
-
-    def callback(loop):
-        if loop.moment == "before_task":
-            totals[loop.t] = {n: torch.zeros_like(w, requires_grad=False) for n, w in loop.model.weights.items()}
-        elif loop.moment == "step":
-            for name, weight in loop.model.weights.items():
-                totals[loop.t][name] += weight.grad.abs()
-        elif loop.moment == "after_task":
-            totals[loop.t] = {name: total.cpu() for name, total in totals[loop.t].items()}
-
-    return callback
 
 
 def output_statistics(logits, y, old):
@@ -165,7 +65,7 @@ def output_statistics(logits, y, old):
     of_old = torch.isin(y, torch.tensor(list(old), dtype=y.dtype, device=y.device))
     temperature, best = best_temperature(logits, y)
     return {
-        "nll": _nll(log_p, y),
+        "nll": cross_entropy(log_p, y),
         "entropy": -(p * log_p.clamp(min=-1e4)).sum(2).mean(1),
         "old": p[:, of_old][:, :, list(old)].sum(2).mean(1),
         "temperature": temperature,
@@ -176,12 +76,13 @@ def output_statistics(logits, y, old):
 def best_temperature(logits, y):
     """The temperature in [0.1, 1e6] that minimises the cross-entropy, to 6 %, and that cross-entropy, ``[R]`` each."""
     grid = torch.logspace(-1, 6, 271, dtype=logits.dtype)
-    losses = torch.stack([_nll((logits / t).log_softmax(2), y) for t in grid])
+    losses = torch.stack([cross_entropy((logits / t).log_softmax(2), y) for t in grid])
     best = losses.min(0)
     return grid[best.indices.cpu()], best.values
 
 
-def _nll(log_p, y):
+def cross_entropy(log_p, y):
+    """Mean cross-entropy (nats) of log-probabilities ``[R, N, C]`` for labels y ``[N]``, ``[R]``."""
     return F.nll_loss(log_p.transpose(1, 2), y.expand(len(log_p), -1), reduction="none").mean(1)
 
 

@@ -58,22 +58,21 @@ class Stream:
         return replace(self, tasks=tuple(tasks), images=images)
 
     def allowed(self, t, outputs, device="cpu"):
-        """Which of a network's ``outputs`` count at task ``t`` (from 0), as ``[outputs]`` bool; None for all of them.
+        """Which of a network's ``outputs`` count at task ``t`` (from 0), for each label: ``[outputs, outputs]`` bool.
 
-        In the task scenario ``[labels, outputs]`` bool, a row for each label.
+        In the task scenario a label competes with those of its own task alone. Else all rows are alike: all outputs, or
+        those of the tasks up to ``t`` (in the domain scenario, and with ``outputs="seen"``).
         """
+        table = torch.zeros(outputs, outputs, dtype=torch.bool, device=device)
         if self.scenario == "task":
-            table = torch.zeros(outputs, outputs, dtype=torch.bool, device=device)
             for group in self.groups:
                 index = torch.tensor(group, device=device)
                 table[index.unsqueeze(1), index] = True
-            return table
-        used = {label for task in self.tasks[: t + 1] for label in task.labels}
-        if len(used) == outputs or (self.scenario == "class" and not self.seen_only):
-            return None
-        row = torch.zeros(outputs, dtype=torch.bool, device=device)
-        row[[*used]] = True
-        return row
+        elif self.scenario == "class" and not self.seen_only:
+            table[:] = True
+        else:
+            table[:, sorted({label for task in self.tasks[: t + 1] for label in task.labels})] = True
+        return table
 
 
 def split(images, classes, scenario="class", outputs="all"):
@@ -160,10 +159,8 @@ def joint(stream):
 
 
 def mask_logits(logits, y, allowed):
-    """Set logits ``[R, B, outputs]`` that do not count to -inf; ``allowed`` as of ``Stream.allowed``, y ``[R, B]``."""
-    if allowed is None:
-        return logits
-    return logits.masked_fill(~(allowed if allowed.ndim == 1 else allowed[y]), float("-inf"))
+    """Set logits ``[R, B, outputs]`` that do not count for labels y ``[R, B]`` to -inf, as of ``Stream.allowed``."""
+    return logits.masked_fill(~allowed[y], float("-inf"))
 
 
 def _check_scenario(scenario, outputs):

@@ -12,13 +12,14 @@ from torch.nn import functional as F
 
 from cf_utils import metrics
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import check_count, take
-from cf_utils.models import Replicas, digest, evaluating
+from cf_utils.methods.base import Moments, check_count, take
 from cf_utils.randomness import generator
+from cf_utils.replicas import Replicas, digest, evaluating
 from cf_utils.streams import mask_logits
 
 log = logging.getLogger(__name__)
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZER_KEYS = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
 OPTIMIZERS = {kind.__name__.lower(): kind for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.Adagrad)}
 
 
@@ -101,21 +102,20 @@ class Run:
 
 @dataclass
 class Loop:
-    """State of the training loop, handed to methods and callbacks.
+    """State of the training loop, handed to methods and observers.
 
     t: index of the task, from 0. epoch: from 0. step: steps taken on this task. epoch_step: index of the step within
     this epoch. steps: steps an epoch has. active: ``[R]`` bool, replicas that still train on this task. loss: ``[R]``,
-    the last step's, penalties included. moment: what a callback is called for: "before_task", "before_epoch",
-    "step" (after the update; gradients are still there), "after_epoch" or "after_task". allowed: which outputs count
-    in training on this task, as of ``Stream.allowed``. leaves: where replicas stop apart, a list of tensors for each
-    replica, views into the stacked parameters.
+    the last step's, penalties included. allowed: which outputs count in training on this task, as of
+    ``Stream.allowed``. leaves: where replicas stop apart, a list of tensors for each replica, views into the stacked
+    parameters.
     """
 
     model: Replicas
     methods: list
     stream: object
     config: TrainConfig
-    callbacks: tuple
+    observers: tuple
     device: torch.device
     optimizer: torch.optim.Optimizer | None = None
     leaves: list = field(default_factory=list)
@@ -127,7 +127,6 @@ class Loop:
     active: torch.Tensor | None = None
     allowed: torch.Tensor | None = None
     loss: torch.Tensor | None = None
-    moment: str = ""
     history: list = field(default_factory=list)
 
     @property
@@ -152,10 +151,9 @@ class Loop:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
 
     def tell(self, moment):
-        """Let methods, then callbacks, act on a moment."""
-        for act in [*(getattr(method, moment) for method in self.methods), *self.callbacks]:
-            self.moment = moment  # the one before, if it trained, has set it to "step"
-            act(self)
+        """Let methods, then observers, act on a moment of ``methods.Moments``, by its name."""
+        for one in [*self.methods, *self.observers]:
+            getattr(one, moment)(self)
 
     def count_steps(self, samples):
         """How many batches a pass over ``samples`` has; a last batch of one sample is left out."""
@@ -182,9 +180,6 @@ class Loop:
             loss = loss + self.loss * batch.new
             correct = correct + (logits[:, : batch.new].max(2).indices == batch.y[:, : batch.new]).sum(1)
             count += batch.new
-            self.moment = "step"
-            for callback in self.callbacks:
-                callback(self)
         return loss / count, correct / count
 
     def train_step(self, batch):
@@ -195,8 +190,8 @@ class Loop:
         kept = {name: value[stopped] for name, value in self.model.statistics.items()} if len(stopped) else {}
         x = self.scaled(_channels_last(batch.x) if self.config.precision == "bfloat16" else batch.x)
         with self.computing():
-            out = self.model(x, hidden=any(method.uses_hidden for method in self.methods))
-            raw, batch.hidden = out if isinstance(out, tuple) else (out, None)
+            looked_at = self.model.relus if any(method.uses_hidden for method in self.methods) else ()
+            raw, batch.hidden = self.model.activations(x, looked_at)
             raw = raw.to(next(self.model.parameters()).dtype)
             logits = mask_logits(raw, batch.y, self.allowed)
             loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
@@ -213,8 +208,7 @@ class Loop:
         self.optimizer.step()
         self.loss = loss.detach()
         self.step += 1
-        for method in self.methods:
-            method.after_step(self)
+        self.tell("after_step")
         return logits.detach()
 
     def _give_gradients_to_leaves(self):
@@ -237,38 +231,70 @@ def run_stream(
     config=None,
     seeds=range(10),
     device="auto",
-    callbacks=(),
-    evaluate=None,
+    observers=(),
+    evaluate="test",
     until=None,
     head=None,
 ):
     """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
 
-    build: makes one network; or a Replicas, of which a copy is trained further; or a Run on the same stream, whose copy
-    goes on after its last task, as if it had never stopped, on the same kind of device (``seeds`` is then its own;
-    method, config, evaluate None: its own as well).
-    method: a Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
-    device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
-    (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
-    until: stop once so many tasks are trained, those of an earlier part counted; None: all. head: as of ``Replicas``.
+    build: makes one network (see ``start_from`` for trained ones, ``proceed`` for a Run). method: a Method, or a list
+    of them, applied in order. config: TrainConfig. seeds: one for each replica. device: "auto" takes CUDA where there
+    is one. observers: what watches the run at each of its moments (``observers``); what they record stays with them.
+    evaluate: "test" or "val", the images that accuracies are measured on. until: stop once so many tasks are trained;
+    None: all. head: as of ``Replicas``.
     Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError for bad arguments,
     Diverged for a loss that is no longer a number.
     """
-    device, until = pick_device(device), len(stream) if until is None else until
     if isinstance(build, Run):
-        run = copy.deepcopy(build)
-    else:
-        model = copy.deepcopy(build) if isinstance(build, Replicas) else Replicas(build, seeds, head)
-        blank = torch.zeros(len(model), len(stream))  # row 0 of the accuracies is measured by _train
-        run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
-        run.evaluate, run.start = evaluate or "test", digest(model.weights)
-    config = config or run.config
-    _check(run, stream, config, evaluate or run.evaluate, until)
-    run.config, run.methods = config, _copied(run.methods if method is None else method, len(run.model))
-    _check_fits(run.model, run.methods, config)
-    data, calls = stream.to(device), tuple(callbacks)
-    loop = Loop(run.model.to(device), run.methods, data, config, calls, device, history=run.history)
-    with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        raise ValueError("run_stream takes what builds a network; training.proceed(run, stream) goes on with a Run")
+    if isinstance(build, Replicas):
+        raise ValueError("run_stream takes what builds a network; training.start_from(replicas, ...) starts from these")
+    return start_from(Replicas(build, seeds, head), method, stream, config, device, observers, evaluate, until)
+
+
+def start_from(replicas, method, stream, config=None, device="auto", observers=(), evaluate="test", until=None):
+    """As ``run_stream``, from a copy of Replicas as they are, trained or not."""
+    if not isinstance(replicas, Replicas):
+        raise ValueError(f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder")
+    model, blank = copy.deepcopy(replicas), torch.zeros(len(replicas), len(stream))
+    run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
+    run.config, run.evaluate, run.start = config or TrainConfig(), evaluate, digest(model.weights)
+    return _go_on(run, stream, device, observers, until)
+
+
+def proceed(run, stream, until=None, device="auto", observers=(), **changes):
+    """Go on with a copy of a run after its last task, as if it had never stopped, on the same kind of device.
+
+    stream: the run's own, or one of as many tasks. until: as of ``run_stream``, tasks of the earlier part counted.
+    changes: ``method`` or ``config``, for the tasks to come; what is not named stays as it was.
+    Raises ValueError for other changes, or for one that the optimizer's state does not fit.
+    """
+    if not isinstance(run, Run):
+        raise ValueError(f"proceed takes a Run, not {type(run).__name__}; run_stream starts one")
+    if unknown := changes.keys() - {"method", "config"}:
+        raise ValueError(f"{min(unknown)} can't change within a run; method and config can")
+    run = copy.deepcopy(run)
+    run.methods, before = changes.get("method", run.methods), run.config
+    run.config = changes.get("config", before)
+    for key in OPTIMIZER_KEYS if run.optimizer is not None else ():
+        was, now = getattr(before, key), getattr(run.config, key)
+        if was != now:
+            raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
+    return _go_on(run, stream, device, observers, until)
+
+
+def _go_on(run, stream, device, observers, until):
+    """Train ``run`` itself on the tasks that it lacks."""
+    device, until = pick_device(device), len(stream) if until is None else until
+    _check(run, stream, until)
+    run.methods = _copied(run.methods, len(run.model))
+    _check_fits(run.model, run.methods, run.config)
+    if strange := [one for one in observers if not isinstance(one, Moments)]:
+        raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
+    data = stream.to(device)
+    loop = Loop(run.model.to(device), run.methods, data, run.config, tuple(observers), device, history=run.history)
+    with _threads(run.config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
         _train(loop, run, until)
     return run
@@ -277,7 +303,7 @@ def run_stream(
 def take_over(run, method, stream, device="auto"):
     """A copy of a run on the first task alone, handed to another method, which is told of that task.
 
-    ``run_stream(take_over(run, method, stream), None, stream)`` ends as if the method had been there from the start, so
+    ``proceed(take_over(run, method, stream), stream)`` ends as if the method had been there from the start, so
     that many methods share one training on the first task (a contract test over all of them).
     Raises ValueError if the run has trained more than one task, or none, or for a method that acts on a first task.
     """
@@ -309,20 +335,13 @@ def _flat(values):
     return values.flatten() if isinstance(values, torch.Tensor) else values
 
 
-def _check(run, stream, config, evaluate, until):
-    if evaluate not in ("test", "val"):
-        raise ValueError(f"evaluate={evaluate!r} is unknown; it is 'test' or 'val'")
-    if any(len(getattr(task, f"y_{evaluate}")) == 0 for task in stream.tasks):
-        raise ValueError(f"the stream has a task without {evaluate} images; load with validation=1000 or so")
+def _check(run, stream, until):
+    if run.evaluate not in ("test", "val"):
+        raise ValueError(f"evaluate={run.evaluate!r} is unknown; it is 'test' or 'val'")
+    if any(len(getattr(task, f"y_{run.evaluate}")) == 0 for task in stream.tasks):
+        raise ValueError(f"the stream has a task without {run.evaluate} images; load with validation=1000 or so")
     if run.accuracy.shape[2] != len(stream):
         raise ValueError(f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
-    if run.evaluate != evaluate:
-        raise ValueError(f"the run was measured on {run.evaluate!r} images, so it can't go on with {evaluate!r}")
-    kept = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
-    for key in kept if run.optimizer is not None else ():
-        was, now = getattr(run.config, key), getattr(config, key)
-        if was != now:
-            raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
     if isinstance(until, bool) or not isinstance(until, int) or not run.done <= until <= len(stream):
         raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
 
@@ -421,48 +440,40 @@ def sweep(build, make, strengths, stream, config, seeds):
     return {key: 100 * value.view(len(strengths), len(seeds)).numpy() for key, value in found.items()}
 
 
-def every(steps, call):
-    """A callback that calls ``call(loop)`` before each task's first step and then after every ``steps`` steps."""
-    if steps < 1:
-        raise ValueError(f"steps={steps} is not possible; it is 1 or more")
-
-    def callback(loop):
-        if loop.moment == "before_task" or (loop.moment == "step" and loop.step % steps == 0):
-            call(loop)
-
-    return callback
-
-
-def at(moment, call):
-    """A callback that calls ``call(loop)`` at one moment: before_task, before_epoch, step, after_epoch, after_task."""
-    moments = ("before_task", "before_epoch", "step", "after_epoch", "after_task")
-    if moment not in moments:
-        raise ValueError(f"unknown moment {moment!r}; known are {', '.join(moments)}")
-    return lambda loop: call(loop) if loop.moment == moment else None
-
-
-def predict(model, images, x, hidden=False, chunk=None):
+def predict(model, images, x, chunk=None):
     """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x`` ``[N, C, H, W]`` uint8; on its device.
 
-    With ``hidden`` also a dict of what layers put out, name -> ``[R, N, ...]``: True for every ReLU, or their names.
     chunk: images at a time; None: 2,000, of networks with convolutions 100, which a CPU's cache holds.
+    """
+    return activations(model, images, x, (), chunk)[0]
+
+
+def activations(model, images, x, layers=None, chunk=None):
+    """As ``predict``, and beside the logits a dict of what layers put out, name -> ``[R, N, ...]``.
+
+    layers: their names, as of ``Replicas.activations``; None: every ReLU.
     """
     weight, convolutional = next(model.parameters()), any(w.ndim == 5 for w in model.weights.values())
     layout = torch.channels_last if convolutional else torch.contiguous_format
+    layers = model.relus if layers is None else layers
     with evaluating(model):
-        parts = [
-            model.on(images.scale(c.to(weight.device, memory_format=layout)).to(weight.dtype), hidden)
-            for c in x.split(chunk or (100 if convolutional else 2000))
-        ]
-    if not hidden:
-        return torch.cat(parts, 1).to(x.device)
-    layers = {k: torch.cat([p[1][k] for p in parts], 1).to(x.device) for k in parts[0][1]}
-    return torch.cat([p[0] for p in parts], 1).to(x.device), layers
+        scaled = (
+            images.scale(part.to(weight.device, memory_format=layout)).to(weight.dtype)
+            for part in x.split(chunk or (100 if convolutional else 2000))
+        )
+        logits, hidden = zip(*(model.activations(model.share(part), layers) for part in scaled), strict=True)
+    joined = {name: torch.cat([part[name] for part in hidden], 1).to(x.device) for name in hidden[0]}
+    return torch.cat(logits, 1).to(x.device), joined
 
 
 def accuracy_on(model, images, x, y, allowed=None):
-    """Share of right answers of each replica, ``[R]`` in [0, 1], for shared images ``x`` and labels ``y`` ``[N]``."""
-    logits = mask_logits(predict(model, images, x), y.expand(len(model), -1), allowed)
+    """Share of right answers of each replica, ``[R]`` in [0, 1], for shared images ``x`` and labels ``y`` ``[N]``.
+
+    allowed: which outputs count, as of ``Stream.allowed``; None: all.
+    """
+    logits = predict(model, images, x)
+    if allowed is not None:
+        logits = mask_logits(logits, y.expand(len(model), -1), allowed)
     return (logits.argmax(2) == y).double().mean(1)
 
 

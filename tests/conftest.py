@@ -1,16 +1,19 @@
 """What the tests share: the real digits once a session, and small made images that train in milliseconds."""
 
 import urllib.request
+from functools import partial
 from urllib.error import URLError
 
 import pytest
 import torch
 
 from cf_utils import data, streams
+from cf_utils.methods import Moments
 from cf_utils.models import mlp
 from cf_utils.training import TrainConfig, run_stream
 
 torch.set_num_threads(1)
+MOMENTS = [name for name in vars(Moments) if not name.startswith("_")]
 
 
 @pytest.fixture(scope="session")
@@ -61,6 +64,22 @@ def small(norm=None, dropout=0.0, outputs=6, dtype=torch.float32):
 
 def double(norm=None, **options):
     return small(norm, dtype=torch.float64, **options)
+
+
+def at(moment, call):
+    """An observer that calls ``call(loop)`` at one moment, e.g. "after_step"."""
+    observer = Moments()
+    assert hasattr(observer, moment)
+    setattr(observer, moment, call)
+    return observer
+
+
+class Told(Moments):
+    """An observer that calls ``call(loop, moment)`` at every moment."""
+
+    def __init__(self, call):
+        for moment in MOMENTS:
+            setattr(self, moment, partial(call, moment=moment))
 
 
 def train(build, method, stream, config, seeds=(0, 1, 2), **options):

@@ -14,7 +14,7 @@ from torch import nn
 
 from cf_utils import checkpoint, streams
 from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
-from cf_utils.training import take_over
+from cf_utils.training import proceed, take_over
 
 
 @pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
@@ -22,9 +22,9 @@ from cf_utils.training import take_over
 def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, stream, tmp_path):
     method, settings = cls(**cls.example), CONFIGS[config]
     whole = train(build, method, stream, settings)
-    run = build
+    run = train(build, method, stream, settings, until=0)
     for t in range(len(stream)):
-        run = train(run, method if t == 0 else None, stream, settings, until=t + 1)
+        run = proceed(run, stream, t + 1)
         checkpoint.save(run, stream, tmp_path / "run")
         run = checkpoint.load(tmp_path / "run", build, method, stream, settings, device="cpu")
         assert run.done == t + 1
@@ -155,7 +155,7 @@ def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):
     config, place = CONFIGS["adam"], tmp_path / "run"
     run = train(small(), MAS(1.0), stream, config, until=1)
     checkpoint.save(run, stream, place)
-    later = train(run, None, stream, config, until=2)
+    later = proceed(run, stream, 2)
     write = torch.save
 
     def fail(value, path):

@@ -2,7 +2,7 @@
 
 import re
 
-from conftest import assert_same, small, state, train
+from conftest import assert_same, at, small, state, train
 
 from cf_utils import methods, training
 from cf_utils.results import ROOT
@@ -30,7 +30,7 @@ def test_contributing_shows_a_method_that_keeps_its_contract(stream):
 
     def run(method):
         config = training.TrainConfig(epochs=3, batch_size=16, optimizer="adam", weight_decay=0.0)
-        return state(train(small(), method, stream, config, callbacks=[training.at("after_task", keep_first)]).model)
+        return state(train(small(), method, stream, config, observers=[at("after_task", keep_first)]).model)
 
     try:
         assert methods.METHODS["l2-anchor"] is space["L2Anchor"]

@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import importances
-from cf_utils.models import Linear, Replicas, lenet5, mlp, small_vgg
+from cf_utils.models import Linear, lenet5, mlp, small_vgg
 from cf_utils.randomness import generator
+from cf_utils.replicas import Replicas
 
 SIZES = (12, 7, 5, 4)
 NETWORKS = {

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import assert_equal_alone, assert_same, double, make_images, small, state, train
+from conftest import Told, assert_equal_alone, assert_same, at, double, make_images, small, state, train
 from torch import nn
 from torch.nn import functional as F
 
@@ -31,9 +31,9 @@ from cf_utils.methods import (
 )
 from cf_utils.methods.base import check_count, check_strength
 from cf_utils.methods.springs import Quadratic
-from cf_utils.models import Replicas
 from cf_utils.randomness import generator
-from cf_utils.training import Loop, TrainConfig, at, predict
+from cf_utils.replicas import Replicas
+from cf_utils.training import Loop, TrainConfig, activations, predict
 
 CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam")
 HUGE = 1e6
@@ -127,7 +127,7 @@ def test_huge_strength_keeps_the_weights_that_matter_to_the_first_task(cls, imag
                 springs = getattr(loop.methods[0], "springs", None)
                 mattered.update(springs.importance if springs else {})
 
-        weights = train(small(), method, stream, settings, callbacks=[at("after_task", note)]).model.weights
+        weights = train(small(), method, stream, settings, observers=[at("after_task", note)]).model.weights
         ways = {name: w.detach() - first[name] for name, w in weights.items()}
         held = {name: mattered.get(name, torch.ones_like(way)) > 1e-4 for name, way in ways.items()}
         return tuple(torch.cat([v.flatten() for v in values.values()]) for values in (ways, held))
@@ -175,7 +175,7 @@ def test_negative_strength_is_refused(cls, value):
 
 def after_each_task(build, method, stream, look, config=CONFIG):
     found = []
-    run = train(build, method, stream, config, callbacks=[at("after_task", lambda loop: found.append(look(loop)))])
+    run = train(build, method, stream, config, observers=[at("after_task", lambda loop: found.append(look(loop)))])
     return run, found
 
 
@@ -255,7 +255,7 @@ def test_si_credits_the_way_of_gradient_descent():
     config = TrainConfig(epochs=3, batch_size=26, lr=lr, optimizer="sgd", weight_decay=0.0)
     first = replace(stream, tasks=stream.tasks[:1], groups=stream.groups[:1])
     start = state(train(double(), Finetune(), first, replace(config, lr=0.0)).model)
-    run = train(double(), SI(0.0, damping=0.5), first, config, callbacks=[at("step", note)])
+    run = train(double(), SI(0.0, damping=0.5), first, config, observers=[at("after_step", note)])
     for name, found in run.methods[0].springs.importance.items():
         way = run.model.weights[name].detach() - start[name]
         torch.testing.assert_close(found, squares[name] / (way.square() + 0.5))
@@ -265,17 +265,17 @@ def test_si_leaves_its_own_penalty_out_of_the_credit(stream):
     """At the second task's first step the penalty is zero, later it is not: credit = (gradient - penalty's) * step."""
     before, seen = {}, []
 
-    def note(loop):
+    def note(loop, moment):
         si, w = loop.methods[0], loop.model.weights["fc1.weight"]
-        if loop.moment == "step" and loop.t == 1:
+        if moment == "after_step" and loop.t == 1:
             springs = si.springs
             own = 2 * 5.0 * springs.importance["fc1.weight"] * (before["w"] - springs.anchor["fc1.weight"])
             seen.append(-(w.grad - own) * (w.detach() - before["w"]))
-        if loop.moment == "after_epoch" and loop.t == 1:
+        if moment == "after_epoch" and loop.t == 1:
             before["saved"] = si.saved["fc1.weight"].clone()
         before["w"] = w.detach().clone()
 
-    train(double(), SI(5.0), stream, CONFIG, callbacks=[note])
+    train(double(), SI(5.0), stream, CONFIG, observers=[Told(note)])
     torch.testing.assert_close(before["saved"], sum(seen))
 
 
@@ -381,7 +381,7 @@ def test_lwf_keeps_old_outputs_when_strong(stream):
 
         first = replace(stream, tasks=stream.tasks[:2], groups=stream.groups[:2])
         config = TrainConfig(epochs=20, batch_size=9, lr=1e-3, optimizer="adam", weight_decay=0.0)
-        run = train(small(), LwF(strength), first, config, callbacks=[at("before_task", note)])
+        run = train(small(), LwF(strength), first, config, observers=[at("before_task", note)])
         now = predict(run.model, stream.images, task.x_train)[..., :2].softmax(2)
         return (now - start["old"]).abs().mean()
 
@@ -407,7 +407,7 @@ def test_lwf_warms_up_the_new_rows_of_the_head_alone(images, scenario, optimizer
             moving_rows.extend(loop.optimizer.state[loop.model.weights["fc3.bias"]][key].any(0).tolist())
 
     watch.append(at("after_epoch", look))
-    run = train(small("batch", outputs=outputs), LwF(1.0, warmup=1), stream, settings, callbacks=watch)
+    run = train(small("batch", outputs=outputs), LwF(1.0, warmup=1), stream, settings, observers=watch)
     _, _, _, start, warm, end = kept
     head = {id(run.model.weights[name]) for name in ("fc3.weight", "fc3.bias")}
     assert moving == head and moving_rows == trained  # no momentum for what waits
@@ -573,7 +573,7 @@ def test_activation_l1_by_hand():
 def test_activation_l1_is_added_to_each_replicas_loss(stream):
     settings = TrainConfig(epochs=1, batch_size=26, lr=0.0, weight_decay=0.0)
     run = train(double(), ActivationL1([0.0, 0.5, 4.0]), stream, settings)
-    logits, hidden = predict(run.model, stream.images, stream.tasks[0].x_train, hidden=True)
+    logits, hidden = activations(run.model, stream.images, stream.tasks[0].x_train)
     for r, strength in enumerate([0.0, 0.5, 4.0]):
         expected = F.cross_entropy(logits[r], stream.tasks[0].y_train)
         expected += strength * (hidden["act1"][r].mean() + hidden["act2"][r].mean())
@@ -590,7 +590,7 @@ def test_each_replica_has_the_strength_of_its_own(stream):
 def test_activation_l1_makes_activations_smaller(stream):
     settings = TrainConfig(epochs=10, batch_size=5, lr=0.01)
     runs = [train(small(), ActivationL1(s), stream, settings) for s in (0.0, 1.0)]
-    plain, sparse = (predict(run.model, stream.images, stream.tasks[2].x_test, hidden=True)[1] for run in runs)
+    plain, sparse = (activations(run.model, stream.images, stream.tasks[2].x_test)[1] for run in runs)
     assert all(sparse[name].mean() < 0.5 * plain[name].mean() for name in plain)
 
 
@@ -629,7 +629,7 @@ def spied(method, stream, settings=CONFIG, **options):
 def test_memory_is_shared_evenly_by_the_tasks_seen(stream, memory, sizes):
     found = []
     watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
-    train(small(), Replay(memory), stream, CONFIG, callbacks=[watch])
+    train(small(), Replay(memory), stream, CONFIG, observers=[watch])
     assert found == sizes
 
 
@@ -660,7 +660,7 @@ def test_a_memory_smaller_than_the_tasks_is_not_emptied(stream, memory):
 def test_memory_of_each_task_stays_as_it_was(stream):
     found = []
     watch = at("after_task", lambda loop: found.append([y.shape[1] for _, y in loop.methods[0].stored]))
-    train(small(), Replay(10, per_task=True), stream, CONFIG, callbacks=[watch])
+    train(small(), Replay(10, per_task=True), stream, CONFIG, observers=[watch])
     assert found == [[10], [10, 10], [10, 10, 10]]
 
 
@@ -694,7 +694,7 @@ def test_old_samples_come_from_the_memory_of_the_replica(stream):
     def look(loop):
         memory[loop.t] = [pictures(x) for x in loop.methods[0].stored[0][0]]
 
-    _, batches = spied(Replay(10), stream, callbacks=[at("after_task", look)])
+    _, batches = spied(Replay(10), stream, observers=[at("after_task", look)])
     drawn = [set().union(*(pictures(b.x[r, b.new :]) for t, b in batches if t == 1)) for r in range(3)]
     assert drawn == memory[0]  # in 50 draws of 10 all of them turn up
     assert memory[0][0] != memory[0][1]
@@ -703,7 +703,7 @@ def test_old_samples_come_from_the_memory_of_the_replica(stream):
 def test_draws_differ_between_replicas_and_epochs(stream):
     places = []  # in the memory, which differs between replicas whatever the draws
     watch = at("after_epoch", lambda loop: loop.t and places.extend(loop.methods[0].draws))
-    train(small(), Replay(10), stream, CONFIG, callbacks=[watch])
+    train(small(), Replay(10), stream, CONFIG, observers=[watch])
     assert len(places) == 12 and places[0].shape == (5, 5)
     assert not any(torch.equal(a, b) for i, a in enumerate(places) for b in places[:i])
 
@@ -751,18 +751,18 @@ def ogd_run(stream, norm=None, seeds=(0, 1, 2), optimizer="sgd", momentum=0.0, *
     """Train with OGD; returns the run and, for each projected step: gradient and step, flat, and the basis."""
     records = []
 
-    def note(loop):
-        if loop.moment == "before_task":
+    def note(loop, moment):
+        if moment == "before_task":
             note.weights = ogd.flat(loop.model.parameters())
         method = loop.methods[0]
-        if loop.moment == "step" and method.basis is not None:
+        if moment == "after_step" and method.basis is not None:
             step = ogd.flat(loop.model.parameters()) - note.weights
             records.append((ogd.gradients(loop.model), step, method.basis))
-        if loop.moment == "step":
+        if moment == "after_step":
             note.weights = ogd.flat(loop.model.parameters())
 
     settings = replace(CONFIG, optimizer=optimizer, momentum=momentum, weight_decay=0.0)
-    return train(small(norm), OGD(**arguments), stream, settings, seeds, callbacks=[note]), records
+    return train(small(norm), OGD(**arguments), stream, settings, seeds, observers=[Told(note)]), records
 
 
 def overlap(vectors, basis):

@@ -8,7 +8,8 @@ from torch import nn
 
 from cf_utils import importances
 from cf_utils._torchvision import import_torchvision
-from cf_utils.models import Replicas, alexnet, evaluating, lenet5, mlp, pretrained, small_vgg
+from cf_utils.models import alexnet, lenet5, mlp, pretrained, small_vgg
+from cf_utils.replicas import Replicas, evaluating
 
 SEEDS = [3, 5, 3]
 BUILDS = {
@@ -83,7 +84,7 @@ def test_on_gives_every_replica_the_same_batch(name):
 @pytest.mark.parametrize("seeds", [[3], SEEDS])
 def test_hidden_activations_by_hand(seeds):
     replicas, x = Replicas(BUILDS["mlp"], seeds), inputs("mlp", len(seeds))
-    logits, hidden = replicas(x, hidden=True)
+    logits, hidden = replicas.activations(x, replicas.relus)
     w = replicas.weights
     act1 = (torch.einsum("rbi,rui->rbu", x, w["fc1.weight"]) + w["fc1.bias"][:, None]).clamp(min=0)
     act2 = (torch.einsum("rbi,rui->rbu", act1, w["fc2.weight"]) + w["fc2.bias"][:, None]).clamp(min=0)
@@ -95,7 +96,7 @@ def test_hidden_activations_by_hand(seeds):
 def test_hidden_activations_of_lenet5_are_its_relus(vmap):
     replicas, x = Replicas(BUILDS["lenet5"], SEEDS), inputs("lenet5")
     replicas._convolutional = not vmap
-    hidden = replicas(x, hidden=True)[1]
+    hidden = replicas.activations(x, replicas.relus)[1]
     assert {k: tuple(h.shape[2:]) for k, h in hidden.items()} == {
         "act1": (6, 12, 12),
         "act2": (16, 2, 2),
@@ -114,8 +115,8 @@ def test_a_copy_has_hidden_activations_of_its_own(clone):
     with torch.no_grad():
         for weight in twin.weights.values():
             weight.zero_()
-    assert all(h.eq(0).all() for h in twin(x, hidden=True)[1].values())
-    assert all(h.gt(0).any() for h in original(x, hidden=True)[1].values())
+    assert all(h.eq(0).all() for h in twin.activations(x, twin.relus)[1].values())
+    assert all(h.gt(0).any() for h in original.activations(x, original.relus)[1].values())
 
 
 @pytest.mark.parametrize("name", BUILDS)

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 import pytest
 import torch
-from conftest import small, state, train
+from conftest import at, small, state, train
 from scipy import stats
 from scipy.spatial.distance import cdist
 from skimage import draw
@@ -24,8 +24,8 @@ from torch.nn import functional as F
 
 from cf_utils import methods, probes, run, training
 from cf_utils.methods import preserve
-from cf_utils.models import Replicas
 from cf_utils.randomness import generator
+from cf_utils.replicas import Replicas
 
 
 def function(number, name, **given):
@@ -100,7 +100,7 @@ def test_labels_are_the_cross_entropy_of_the_kept_samples(stream):
             found.append((value, 2.0 * (weight * losses).sum() / weight.sum()))
 
     config = training.TrainConfig(epochs=4, batch_size=8, lr=0.01)
-    train(small(), method, stream, config, callbacks=[training.at("step", look)])
+    train(small(), method, stream, config, observers=[at("after_step", look)])
     ((value, expected),) = found
     torch.testing.assert_close(value, expected)
 
@@ -115,8 +115,8 @@ def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(st
 
     config = training.TrainConfig(epochs=2, batch_size=8, lr=0.05, optimizer="sgd", momentum=0.9, weight_decay=0.1)
     method = function("10", "LongShort")(12, share=0.5, norms=norms)
-    watch = [training.at(moment, note) for moment in ("before_epoch", "after_epoch")]
-    train(small("batch"), method, stream, config, callbacks=watch)
+    watch = [at(moment, note) for moment in ("before_epoch", "after_epoch")]
+    train(small("batch"), method, stream, config, observers=watch)
     for t, epoch in ((1, 0), (1, 1), (2, 0), (2, 1)):
         start, end = seen[t, epoch, "before_epoch"], seen[t, epoch, "after_epoch"]
         for name in ("fc1.weight", "momentum of fc1.weight", "fc2.bias"):
@@ -137,7 +137,7 @@ def test_what_a_pass_did_is_measured_around_it(stream, images):
     records = []
     callback = function("10", "watch", images=images)(records, "fc2")
     config = training.TrainConfig(epochs=3, batch_size=8, lr=0.0, optimizer="sgd", weight_decay=0.0)
-    train(small(), methods.Finetune(), stream, config, callbacks=[callback])
+    train(small(), methods.Finetune(), stream, config, observers=[callback])
     assert len(records) == 6, "passes over later tasks alone"
     assert all(value.shape == (3,) and not value.any() for record in records for value in record.values())
     records.clear()
@@ -148,9 +148,9 @@ def test_what_a_pass_did_is_measured_around_it(stream, images):
             first = stream.tasks[0]
             right.append(training.accuracy_on(loop.model, images, first.x_test, first.y_test))
 
-    calls = [callback, *(training.at(moment, note) for moment in ("before_epoch", "after_epoch"))]
+    calls = [callback, *(at(moment, note) for moment in ("before_epoch", "after_epoch"))]
     config = training.TrainConfig(epochs=6, batch_size=8, lr=0.01)
-    train(small(), methods.Finetune(), stream, config, callbacks=calls)
+    train(small(), methods.Finetune(), stream, config, observers=calls)
     falls = torch.stack(right[::2]) - torch.stack(right[1::2])
     assert falls.any() and torch.equal(torch.stack([record["fall"] for record in records[:6]]), falls)
     assert all((record["long-term"] > 0).all() and (record["short-term"] > 0).all() for record in records)
@@ -241,7 +241,7 @@ def test_going_on_from_the_shared_first_task_is_training_from_the_start(stream, 
     everything = methods.Replay(len(stream.tasks[0].y_train), per_task=True)
     first = train(small(), everything, stream, config, until=1)
     make, ends = (lambda: methods.Replay(memory, batch=4, per_task=True)), []
-    note = training.at("after_task", lambda loop: ends.append(state(loop.model)))
+    note = at("after_task", lambda loop: ends.append(state(loop.model)))
     function("09c", "train", first=first, stream=stream, config=config, accuracy=accuracy)("arm", make(), note)
     whole = train(small(), make(), stream, config)
     assert torch.equal(accuracy["arm"], whole.accuracy)
@@ -262,7 +262,7 @@ def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
                 free[name], weights[name] = loop.methods[0].free.clone(), loop.methods[0].samples[2].clone()
 
         method = kind(1.0, 12, place="conv1", per_class=4, per_task=True)
-        train(network, method, stream, config, callbacks=[training.at("before_task", note)], until=2)
+        train(network, method, stream, config, observers=[at("before_task", note)], until=2)
     assert torch.equal(weights["own"], weights["shuffled"]) and not torch.equal(free["own"], free["shuffled"])
     for own, shuffled, weight in zip(free["own"], free["shuffled"], weights["own"] > 0, strict=True):
         assert torch.equal(own[~weight], shuffled[~weight])
@@ -290,8 +290,8 @@ def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
         seen[loop.t, loop.moment] = state(loop.model)
         seen[loop.t, "rows"] = {layer: rows.tolist() for layer, rows in loop.methods[0].rows.items()}
 
-    calls = [training.at(moment, note) for moment in ("before_task", "after_task")]
-    train(convolutional, method, stream, config, callbacks=calls)
+    calls = [at(moment, note) for moment in ("before_task", "after_task")]
+    train(convolutional, method, stream, config, observers=calls)
     assert seen[0, "rows"] == {}
     assert seen[1, "rows"] == {"conv1": [1, 3], "conv2": [0, 2]}
     assert {layer: sorted(rows) for layer, rows in seen[2, "rows"].items()} == {"conv1": [1, 2, 3], "conv2": [0, 1, 2]}
@@ -310,9 +310,9 @@ def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
 def test_share_zero_of_freezing_is_finetuning(stream):
     freeze = function("08", "Freeze")(0.0, lambda model, task: {"conv1": torch.ones(4), "conv2": torch.ones(4)})
     config, ends = training.TrainConfig(1, 8, 0.01), []
-    note = training.at("after_task", lambda loop: ends.append(state(loop.model)))
+    note = at("after_task", lambda loop: ends.append(state(loop.model)))
     for method in (freeze, methods.Finetune()):
-        train(convolutional, method, stream, config, callbacks=[note])
+        train(convolutional, method, stream, config, observers=[note])
     assert all(torch.equal(value, ends[-1][name]) for name, value in ends[2].items())
 
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import assert_equal_alone, state, train
+from conftest import assert_equal_alone, at, state, train
 from torch import nn
 from torch.nn import functional as F
 
 from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
 from cf_utils.methods.ogd import in_part
-from cf_utils.models import Replicas, mlp
+from cf_utils.models import mlp
+from cf_utils.replicas import Replicas
 from cf_utils.training import TrainConfig
 
 CONFIG = TrainConfig(epochs=2, batch_size=9, lr=0.02, optimizer="adam", weight_decay=0.1)
@@ -86,11 +87,13 @@ def test_warmup_trains_the_new_rows_of_any_head_alone(name, images, scenario):
     states = []
 
     def note(loop):
-        if loop.moment in ("before_task", "after_epoch") and loop.t == 1:
+        if loop.t == 1:
             states.append(state(loop.model))
 
     build, head = HEADS[name]
-    train(build, LwF(1.0, warmup=1), stream, CONFIG, callbacks=[note], until=2)
+    train(
+        build, LwF(1.0, warmup=1), stream, CONFIG, observers=[at("before_task", note), at("after_epoch", note)], until=2
+    )
     before, warm, after = states
     for key in before:
         if not head.get(key):
@@ -171,9 +174,10 @@ class Twice(nn.Module):
 @pytest.mark.parametrize("seeds", [[0], [0, 1]])
 def test_a_relu_used_twice_is_recorded_twice_and_works_not_in_place(seeds):
     model, x = Replicas(Twice, seeds), torch.randn(5, 1, 6, 6)
-    _, hidden = model.on(x, hidden=True)
-    assert [*hidden] == ["act", "act:2"]
-    _, seen = model.on(x, ["fc1", "act", "fc2", "act:2"])
+    assert [*model.activations(model.share(x), model.relus)[1]] == ["act", "act:2"]
+    assert [*model.activations(model.share(x), ["act:2"])[1]] == ["act:2"]
+    _, seen = model.activations(model.share(x), ["fc1", "act", "fc2"])
+    assert [*seen] == ["fc1", "act", "fc2", "act:2"]
     for r in range(len(seeds)):
         w = {name: value[r] for name, value in model.weights.items()}
         first = F.linear(x.flatten(1), w["fc1.weight"], w["fc1.bias"])

@@ -1,12 +1,12 @@
-"""Probes: known answers by hand, and the callbacks on a small stream."""
+"""Probes: known answers by hand."""
 
 import numpy as np
 import pytest
 import torch
-from conftest import small, train
+from conftest import at, small, train
 
 from cf_utils import methods, probes, training
-from cf_utils.models import Replicas
+from cf_utils.replicas import Replicas
 
 CONFIG = training.TrainConfig(epochs=2, batch_size=8)
 
@@ -41,33 +41,10 @@ def test_activity_counts_zeros_and_dead_units(images):
     assert found["feature"].item() == pytest.approx(2.0)
 
 
-def test_callbacks_measure_what_they_say(stream):
-    updates, moved, totals, curves, norms = [], [], {}, [], []
-
-    def sum_gradients(loop):
-        norms.append(loop.model.weights["fc1.weight"].grad.abs().clone())
-
-    callbacks = [probes.relative_updates(updates), probes.displacements(moved), training.at("step", sum_gradients)]
-    callbacks += [probes.accumulated_gradients(totals), probes.forgetting_curves(curves, 3, dense=2, sparse=4)]
-    run = train(small(), methods.Finetune(), stream, CONFIG, callbacks=callbacks)
-    steps = len(norms) // 3
-    torch.testing.assert_close(totals[0]["fc1.weight"], sum(norms[:steps]))
-    assert len(updates) == 3 * len(norms) and len(moved) == 3 and len(moved[0]["fc1.weight"]) == len(run.seeds)
-    sizes = probes.curve(updates, "update", task=0, layer="fc1.weight")[1]
-    assert sizes.shape == (3, steps) and (moved[0]["fc1.weight"].numpy() < sizes.sum(1) * 1.5).all()
-    assert sorted({r["step"] for r in curves}) == [0, 1, 2, *range(4, steps + 1, 4)]
-
-
-def test_forgetting_is_timed_by_hand():
-    right = [(0, [1.0, 1.0, 1.0]), (1, [0.6, 0.9, 0.9]), (2, [0.4, 0.8, 0.9]), (3, [0.0, 0.5, 0.9])]
-    records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
-    assert probes.steps_to_half(records, 1).tolist() == [2, 3, 4], "4: never within the three steps"
-
-
 def test_task_aware_accuracy_is_of_old_tasks_alone(stream):
     found = []
-    look = training.at("after_task", lambda loop: found.append((probes.standing(loop), loop.model)))
-    train(small(), methods.Finetune(), stream, CONFIG, callbacks=[look])
+    look = at("after_task", lambda loop: found.append((probes.standing(loop), loop.model)))
+    train(small(), methods.Finetune(), stream, CONFIG, observers=[look])
     standing, model = found[-1]
     logits = torch.cat(
         [training.predict(model, stream.images, task.x_val)[:, :, list(task.labels)] for task in stream.tasks[:2]], 1
@@ -78,28 +55,15 @@ def test_task_aware_accuracy_is_of_old_tasks_alone(stream):
 
 def test_standing_needs_validation_images(stream, images):
     bare = type(stream)(**{**vars(stream), "tasks": tuple(replace_val(task) for task in stream.tasks)})
-    look = training.at("after_task", probes.standing)
+    look = at("after_task", probes.standing)
     with pytest.raises(ValueError, match="no validation images; load the data with validation=1000"):
-        train(small(), methods.Finetune(), bare, CONFIG, callbacks=[look])
+        train(small(), methods.Finetune(), bare, CONFIG, observers=[look])
 
 
 def replace_val(task):
     from dataclasses import replace
 
     return replace(task, x_val=task.x_val[:0], y_val=task.y_val[:0])
-
-
-@pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
-def test_probes_of_a_model_on_cuda_leave_results_on_the_cpu(stream, images):
-    looks, totals, curves = [], {}, []
-    look = training.at("after_task", lambda loop: looks.append(probes.standing(loop)))
-    callbacks = [look, probes.accumulated_gradients(totals), probes.forgetting_curves(curves, 3)]
-    run = training.run_stream(small(), methods.Finetune(), stream, CONFIG, [0, 1], "auto", callbacks)
-    logits, hidden = training.predict(run.model, images, images.x_test, hidden=True)
-    tensors = [*looks[-1].values(), *totals[0].values(), logits, *hidden.values()]
-    tensors += probes.activity(run.model, images, images.x_test).values()
-    assert next(run.model.parameters()).is_cuda and not any(tensor.is_cuda for tensor in tensors)
 
 
 def test_linear_probe_reads_labels_off_features_and_nothing_off_noise():
@@ -164,9 +128,3 @@ def test_rank_correlation_leaves_out_what_is_not_there():
     assert probes.rank_correlation(a[:, :1], b[:, :1]).tolist() == [1.0]
     assert probes.rank_correlation(a, b).tolist() == [0.0]  # of 1 and -1; the others have no rank
     assert np.isnan(probes.rank_correlation(a[:, 2:], b[:, 2:])).all()
-
-
-def test_first_step_at_which_enough_is_right():
-    records = [{"task": 0, "step": s, "on": 0, "right": r} for s, r in [(0, [0, 0]), (5, [0.9, 0.2]), (9, [1, 0.3])]]
-    found = probes.first_step(records, 0.9)
-    assert found.tolist() == [5, 10]

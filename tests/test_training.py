@@ -5,25 +5,26 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from conftest import assert_equal_alone, assert_same, double, make_images, small, state, train
+from conftest import MOMENTS, Told, assert_equal_alone, assert_same, at, double, make_images, small, state, train
 from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import metrics, streams
 from cf_utils.methods import ActivationL1, Finetune, Method, Replay
-from cf_utils.models import Replicas, lenet5
+from cf_utils.models import lenet5
 from cf_utils.randomness import generator
+from cf_utils.replicas import Replicas
 from cf_utils.training import (
     OPTIMIZERS,
     PRECISIONS,
     Diverged,
     TrainConfig,
     accuracy_on,
-    at,
-    every,
+    activations,
     mask_logits,
     predict,
     run_stream,
+    start_from,
     sweep,
 )
 
@@ -93,18 +94,18 @@ def test_a_replica_does_not_depend_on_its_neighbours(stream, stop_at):
 def test_a_stopped_replica_is_not_touched(stream, optimizer):
     frozen, compared = {}, []
 
-    def watch(loop):
+    def watch(loop, moment):
         for r in torch.nonzero(~loop.active).flatten().tolist():
             now = {name: value[r] for name, value in state(loop.model).items()}
             for i, leaf in enumerate(loop.leaves[r]):
                 moments = loop.optimizer.state[leaf].items()
                 now |= {f"{name} {i}": value.clone() for name, value in moments if isinstance(value, torch.Tensor)}
             assert_same(now, frozen.setdefault((loop.t, r), now))
-            compared.append(loop.moment)
+            compared.append(moment)
 
     settings = config(epochs=8, stop_at=0.6, optimizer=optimizer, lr=0.02, weight_decay=0.1, momentum=0.9)
-    run = train(small("batch"), Finetune(), stream, settings, range(5), callbacks=[watch])
-    assert compared.count("step") > 10
+    run = train(small("batch"), Finetune(), stream, settings, range(5), observers=[Told(watch)])
+    assert compared.count("after_step") > 10
     assert run.epochs.min() < run.epochs.max()
 
 
@@ -211,7 +212,7 @@ def test_only_a_last_batch_of_one_image_is_left_out(stream, batch_size, steps):
         at("before_epoch", lambda loop: taken.append(loop.steps)),
         at("after_epoch", lambda loop: taken.append(loop.step)),
     ]
-    train(small(), Finetune(), stream, config(epochs=1, batch_size=batch_size), [0], callbacks=callbacks)
+    train(small(), Finetune(), stream, config(epochs=1, batch_size=batch_size), [0], observers=callbacks)
     assert taken == [steps] * 6
 
 
@@ -236,8 +237,8 @@ def test_global_generator_and_threads_are_restored(monkeypatch, stream, settings
     before = torch.get_rng_state()
     try:
         with suppress(Diverged):
-            watch = at("step", lambda loop: inside.append(torch.get_num_threads()))
-            train(small(dropout=0.3), Finetune(), stream, settings, callbacks=[watch])
+            watch = at("after_step", lambda loop: inside.append(torch.get_num_threads()))
+            train(small(dropout=0.3), Finetune(), stream, settings, observers=[watch])
         assert set(inside) == {1} and torch.get_num_threads() == 2
         assert torch.equal(torch.get_rng_state(), before)
     finally:
@@ -248,14 +249,14 @@ def test_threads_come_from_the_environment_first(monkeypatch, stream):
     inside = []
     monkeypatch.setitem(os.environ, "CF_THREADS", "2")
     watch = at("before_task", lambda loop: inside.append(torch.get_num_threads()))
-    train(small(), Finetune(), stream, config(threads=1, epochs=0), [0], callbacks=[watch])
+    train(small(), Finetune(), stream, config(threads=1, epochs=0), [0], observers=[watch])
     assert set(inside) == {2}
 
 
 def test_arguments_are_not_changed(stream):
     method, model = Replay(8), Replicas(small("batch"), [0, 1])
     before = state(model)
-    run = run_stream(model, method, stream, CONFIG, device="cpu")
+    run = start_from(model, method, stream, CONFIG, device="cpu")
     assert_same(state(model), before)
     assert method.stored == [] and run.methods[0].stored
     assert run.seeds == [0, 1]
@@ -263,7 +264,7 @@ def test_arguments_are_not_changed(stream):
 
 def test_a_trained_model_trains_on(stream):
     first = train(small(), Finetune(), stream, CONFIG)
-    second = train(first.model, ActivationL1(1.0), stream, CONFIG)
+    second = start_from(first.model, ActivationL1(1.0), stream, CONFIG, "cpu")
     assert torch.equal(second.accuracy[:, 0], first.accuracy[:, -1])
     assert not torch.equal(second.model.weights["fc1.weight"], first.model.weights["fc1.weight"])
 
@@ -274,7 +275,7 @@ def test_a_fresh_optimizer_has_no_moments(stream):
         seen = sizes.setdefault(fresh, [])
         watch = at("before_task", lambda loop: seen.append(len(loop.optimizer.state)))
         settings = config(optimizer="adam", fresh_optimizer=fresh)
-        runs.append(train(small(), Finetune(), stream, settings, callbacks=[watch]))
+        runs.append(train(small(), Finetune(), stream, settings, observers=[watch]))
     assert sizes == {False: [0, 6, 6], True: [0, 0, 0]}
     assert torch.equal(runs[0].accuracy[:, 1], runs[1].accuracy[:, 1])
     assert not torch.equal(runs[0].model.weights["fc1.weight"], runs[1].model.weights["fc1.weight"])
@@ -291,53 +292,55 @@ def test_accuracies_are_measured_on_the_images_asked_for(stream, evaluate):
 
 def test_prediction_does_not_depend_on_chunks(stream, images):
     model = Replicas(double("batch"), [0, 1])
-    whole, hidden = predict(model, images, images.x_test, hidden=True)
-    parts, pieces = predict(model, images, images.x_test, hidden=True, chunk=5)
+    whole, hidden = activations(model, images, images.x_test)
+    parts, pieces = activations(model, images, images.x_test, chunk=5)
     assert_same(pieces | {"logits": parts}, hidden | {"logits": whole}, 1e-12)
     assert model.training
 
 
-# --- callbacks and methods ---
+# --- moments, observers and methods ---
 
 
 def test_moments_come_in_order(images):
     moments, stream = [], streams.split(images, [[0, 1], [2, 3]])
-    train(small(), Finetune(), stream, config(batch_size=13), [0], callbacks=[lambda loop: moments.append(loop.moment)])
-    epoch = ["before_epoch", "step", "step", "after_epoch"]
+    watch = Told(lambda loop, moment: moments.append(moment))
+    train(small(), Finetune(), stream, config(batch_size=13), [0], observers=[watch])
+    epoch = ["before_epoch", "after_step", "after_step", "after_epoch"]
     assert moments == ["before_task", *epoch, *epoch, "after_task"] * 2
 
 
-def test_every_is_called_before_the_task_and_then_every_so_many_steps(stream):
-    steps = []
-    train(
-        small(), Finetune(), stream, CONFIG, [0], callbacks=[every(3, lambda loop: steps.append((loop.t, loop.step)))]
-    )
-    assert steps == [(t, step) for t in range(3) for step in (0, 3, 6, 9)]
+def test_observers_come_after_methods(stream):
+    order = []
+
+    class Note(Method):
+        def before_task(self, loop):
+            order.append("method")
+
+    train(small(), Note(), stream, CONFIG, [0], observers=[at("before_task", lambda loop: order.append("observer"))])
+    assert order == ["method", "observer"] * 3
 
 
-@pytest.mark.parametrize("moment", ["before_task", "before_epoch", "step", "after_epoch", "after_task"])
-def test_at_is_called_at_its_moment_only(stream, moment):
-    seen = []
-    train(small(), Finetune(), stream, CONFIG, [0], callbacks=[at(moment, lambda loop: seen.append(loop.moment))])
-    assert seen == [moment] * {"step": 30, "before_epoch": 6, "after_epoch": 6}.get(moment, 3)
+def test_methods_and_observers_share_the_moments():
+    assert MOMENTS == ["before_task", "before_epoch", "after_step", "after_epoch", "after_task"]
+    assert all(getattr(Method, moment) is getattr(Method.__base__, moment) for moment in MOMENTS)
 
 
-@pytest.mark.parametrize("call", [lambda: every(0, print), lambda: at("sometimes", print)])
-def test_wrong_moments_are_refused(call):
-    with pytest.raises(ValueError, match=r"steps=0 is not possible|unknown moment 'sometimes'; known are before_task"):
-        call()
+def test_what_is_no_observer_is_refused(stream):
+    with pytest.raises(ValueError, match=r"is no observer; give e.g. observers.Curves\(100\)"):
+        train(small(), Finetune(), stream, CONFIG, [0], observers=[print])
 
 
 @pytest.mark.parametrize("stop_at", [None, 1.0])
-def test_a_callback_divides_and_decays_the_learning_rate(stream, stop_at):
+def test_a_method_divides_and_decays_the_learning_rate(stream, stop_at):
     rates, weights, moved = [], [], []
 
-    def schedule(loop):
-        loop.set_lr((0.01 if loop.t else 0.1) * 0.5 ** (loop.epoch // 2))
+    class Schedule(Method):
+        def before_epoch(self, loop):
+            loop.set_lr((0.01 if loop.t else 0.1) * 0.5 ** (loop.epoch // 2))
 
-    def watch(loop):
+    def watch(loop, moment):
         weight = loop.model.weights["fc1.weight"].detach()
-        if loop.moment == "step":
+        if moment == "after_step":
             (rate,) = {group["lr"] for group in loop.optimizer.param_groups}
             rates.append(rate)
             gradient = loop.model.weights["fc1.weight"].grad
@@ -345,7 +348,7 @@ def test_a_callback_divides_and_decays_the_learning_rate(stream, stop_at):
         weights.append(weight.clone())
 
     settings = config(epochs=4, batch_size=26, optimizer="sgd", weight_decay=0.0, stop_at=stop_at)
-    train(double(), Finetune(), stream, settings, callbacks=[at("before_epoch", schedule), watch])
+    train(double(), Schedule(), stream, settings, observers=[Told(watch)])
     assert rates == [0.1, 0.1, 0.05, 0.05] + [0.01, 0.01, 0.005, 0.005] * 2
     assert all(moved)
 
@@ -367,7 +370,7 @@ def test_a_method_freezes_and_thaws_layers(stream, stop_at):
         moved.append([not torch.equal(now[name], before[name]) for name in ("fc1.weight", "fc2.weight")])
 
     callbacks = [at("before_epoch", lambda loop: before.update(state(loop.model))), at("after_epoch", compare)]
-    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), callbacks=callbacks)
+    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), observers=callbacks)
     assert moved == [[True, True]] * 3 + [[False, True], [False, True], [True, True]] * 2
 
 
@@ -390,13 +393,13 @@ class Rehearse(Method):
 
 def test_a_method_runs_a_pass_of_its_own(stream):
     seen, epochs = [], []
-    watch = at("step", lambda loop: seen.append((loop.t, loop.epoch, loop.epoch_step)))
+    watch = at("after_step", lambda loop: seen.append((loop.t, loop.epoch, loop.epoch_step)))
     callbacks = [watch, at("before_epoch", lambda loop: epochs.append(loop.steps))]
-    run = train(small(), Rehearse(own=False), stream, CONFIG, callbacks=callbacks)
+    run = train(small(), Rehearse(own=False), stream, CONFIG, observers=callbacks)
     own = [[(t, e, s) for s in range(3 if t else 0)] for t in range(3) for e in range(2)]  # 12 at 5 a batch
     main = [[(t, e, s) for s in range(5)] for t in range(3) for e in range(2)]
     assert seen == [step for pair in zip(own, main, strict=True) for steps in pair for step in steps]
-    assert len(epochs) == 6  # the pass does not hide the moment from callbacks
+    assert len(epochs) == 6
     assert all(value.shape == (3,) for value in run.methods[0].passed)
 
 
@@ -452,16 +455,14 @@ def test_only_outputs_that_count_get_a_gradient(images, scenario, outputs, expec
             for _, output, _ in gradient.nonzero().tolist():
                 found[loop.t].add(output)
 
-    train(small(), Finetune(), stream, CONFIG, callbacks=[at("step", watch)])
+    train(small(), Finetune(), stream, CONFIG, observers=[at("after_step", watch)])
     assert found == expected
 
 
 def test_mask_logits_by_hand():
     logits = torch.arange(12.0).view(2, 2, 3)
     y, inf = torch.tensor([[0, 2], [2, 1]]), float("inf")
-    assert mask_logits(logits, y, None) is logits
-    row = torch.tensor([True, False, True])
-    assert mask_logits(logits, y, row).tolist() == [[[0, -inf, 2], [3, -inf, 5]], [[6, -inf, 8], [9, -inf, 11]]]
+    assert mask_logits(logits, y, torch.ones(3, 3).bool()).equal(logits)
     table = torch.tensor([[True, True, False], [True, True, False], [False, False, True]])
     expected = [[[0, 1, -inf], [-inf, -inf, 5]], [[-inf, -inf, 8], [9, 10, -inf]]]
     assert mask_logits(logits, y, table).tolist() == expected

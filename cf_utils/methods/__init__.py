@@ -3,10 +3,10 @@
 import importlib
 import pkgutil
 
-from cf_utils.methods.base import METHODS, Batch, Method
+from cf_utils.methods.base import METHODS, Batch, Method, Moments
 
 for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
     importlib.import_module(f"{__name__}.{_module}")
 
 globals().update({_method.__name__: _method for _method in METHODS.values()})
-__all__ = ["METHODS", "Batch", "Method", *sorted(_method.__name__ for _method in METHODS.values())]
+__all__ = ["METHODS", "Batch", "Method", "Moments", *sorted(_method.__name__ for _method in METHODS.values())]

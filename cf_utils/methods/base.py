@@ -1,4 +1,4 @@
-"""What a method is: moments that the one training loop calls, all of them optional."""
+"""What acts on a run: moments that the one training loop calls, all of them optional."""
 
 from dataclasses import dataclass
 
@@ -20,10 +20,30 @@ class Batch:
     hidden: dict | None = None
 
 
-class Method:
-    """Base of all methods. A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
+class Moments:
+    """Moments of a run, which methods and observers share; a subclass has those that it needs.
 
     ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``, ``loop.t`` and so on.
+    """
+
+    def before_task(self, loop):
+        """Before the first step of a task."""
+
+    def before_epoch(self, loop):
+        """Before each epoch: learning rates, freezing, an extra phase by ``loop.train_epoch(x, y)``."""
+
+    def after_step(self, loop):
+        """After the optimizer's step; the gradients are still there."""
+
+    def after_epoch(self, loop):
+        """After each epoch."""
+
+    def after_task(self, loop):
+        """After the last step of a task: consolidate, store, look."""
+
+
+class Method(Moments):
+    """Base of all methods. A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
 
     name      key in METHODS; None leaves a class out.
     extends   name of the method that this one equals bitwise at strength 0.
@@ -46,12 +66,6 @@ class Method:
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 
-    def before_task(self, loop):
-        """Before the first step of a task."""
-
-    def before_epoch(self, loop):
-        """Before each epoch: learning rates, freezing, an extra phase by ``loop.train_epoch(x, y)``."""
-
     def augment(self, loop, batch):
         """Return the batch, with samples joined to it if the method replays."""
         return batch
@@ -61,15 +75,6 @@ class Method:
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""
-
-    def after_step(self, loop):
-        """After the optimizer's step."""
-
-    def after_epoch(self, loop):
-        """After each epoch."""
-
-    def after_task(self, loop):
-        """After the last step of a task: consolidate, store."""
 
 
 def take(x, index):

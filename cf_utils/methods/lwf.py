@@ -1,7 +1,7 @@
 import copy
 
 from cf_utils.methods.base import Method, check_count, check_strength
-from cf_utils.models import evaluating
+from cf_utils.replicas import evaluating
 
 
 class LwF(Method):

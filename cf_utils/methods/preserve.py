@@ -3,8 +3,8 @@ from torch.nn import functional as F
 
 from cf_utils.methods.base import check_count, check_strength, take
 from cf_utils.methods.replay import Replay
-from cf_utils.models import evaluating
 from cf_utils.randomness import generator
+from cf_utils.replicas import evaluating
 from cf_utils.streams import mask_logits
 
 
@@ -90,7 +90,7 @@ class SPL(APR):
 def look(model, x, places):
     """Logits and what layers put out for scaled ``x`` ``[R, B, ...]``, in evaluation mode, with gradients."""
     with evaluating(model), torch.enable_grad():
-        return model(x, places)
+        return model.activations(x, places)
 
 
 def grad_cam(model, x, y, layer):

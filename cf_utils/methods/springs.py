@@ -76,5 +76,5 @@ class Anchored(Method):
 
 
 def outputs_of_task(loop):
-    """The outputs that count for the loop's task, ``[outputs]`` bool, or None for all."""
-    return loop.allowed[loop.task.labels[0]] if loop.stream.scenario == "task" else loop.allowed
+    """The outputs that count for the loop's task, ``[outputs]`` bool."""
+    return loop.allowed[loop.task.labels[0]]

@@ -39,7 +39,7 @@ from IPython.display import Markdown
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
 
 plots.style()
 
@@ -91,7 +91,7 @@ def effective_dimension(h):
 
 
 def look(loop):
-    _, hidden = training.predict(loop.model, images, images.x_test[mapped], hidden=True)
+    _, hidden = training.activations(loop.model, images, images.x_test[mapped])
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
     latent = hidden[loop.model.relus[-1]]
     own = {"latent": latent.numpy(), "dimension": effective_dimension(latent), "beliefs": beliefs}
@@ -103,10 +103,10 @@ looks, runs, curves, updates, moved = {}, {}, {}, {}, {}
 
 def train(name, build=models.mlp, method=None, config=config, stream=stream, seeds=seeds, extra=()):
     """Train replicas, look at them after each task; keeps the run and the looks by name."""
-    looks[name] = []
-    note = training.at("after_task", lambda loop: looks[name].append(look(loop)))
+    after = observers.Looks(look)
     method = method or methods.Finetune()
-    runs[name] = training.run_stream(build, method, stream, config, range(seeds), callbacks=[note, *extra])
+    runs[name] = training.run_stream(build, method, stream, config, range(seeds), observers=[after, *extra])
+    looks[name] = after.found
 
 
 # %% [markdown]
@@ -121,9 +121,9 @@ joint = streams.joint(stream)
 for name, options in kinds.items():
     extra = []
     if name in ("plain", "batch-norm"):
-        curves[name], updates[name], moved[name] = [], [], []
-        extra = [probes.forgetting_curves(curves[name], curve_images), probes.displacements(moved[name])]
-        extra += [probes.relative_updates(updates[name])]
+        curves[name], moved[name] = observers.Curves(curve_images), observers.Displacements()
+        updates[name] = observers.Updates()
+        extra = [curves[name], moved[name], updates[name]]
     train(name, partial(models.mlp, **options), extra=extra)
     train(f"{name}, joint", partial(models.mlp, **options), stream=joint)
 
@@ -153,26 +153,26 @@ results.save_figure(
 # fall over all of it. The notes saw it collapse between batches 3 and 11, abruptly, and more smoothly with batch-norm.
 
 # %%
-fig, table = plots.forgetting_grid({name: probes.curves_by_task(curves[name]) for name in curves}, names)
+fig, table = plots.forgetting_grid({name: of.by_task() for name, of in curves.items()}, names)
 note = f"{caption}. {curve_images} held-out digits a task; 95 % bands."
 results.save_figure(fig, folder, "curves", table, note)
 
 # %%
-losses = {name: probes.curves_by_task(curves[name], "loss") for name in curves}
+losses = {name: of.by_task("loss") for name, of in curves.items()}
 fig, table = plots.forgetting_grid(losses, names, "loss (nats)", 1, None)
 results.save_figure(fig, folder, "loss_curves", table, note)
 
 
 # %%
-def largest_fall(records, t, within=60):
+def largest_fall(curves, t, within=60):
     """Largest fall on the task before in one of the first steps of task t, one value a seed."""
-    steps, right = probes.curve(records, "right", task=t, on=t - 1)
+    steps, right = curves.of("right", task=t, on=t - 1)
     return -np.diff(right[:, steps <= within], axis=1).min(1)
 
 
-half = {name: np.stack([probes.steps_to_half(curves[name], t) for t in range(1, 5)], 1) for name in curves}
+half = {name: np.stack([curves[name].steps_to_half(t) for t in range(1, 5)], 1) for name in curves}
 fall = {name: 100 * np.mean([largest_fall(curves[name], t) for t in range(1, 5)], axis=0) for name in curves}
-last = curves["plain"][-1]["step"]
+last = curves["plain"].records[-1]["step"]
 Markdown(
     f"The task before is half forgotten after **{results.plus_minus(half['plain'].mean(1))} steps** of about {last} in the "
     f"plain network ({results.plus_minus(half['plain'][:, 0])} in the second task), and after "
@@ -269,10 +269,10 @@ results.save_figure(fig, folder, "elongation", table, note)
 # %%
 layers = {"fc1.weight": "first layer", "fc2.weight": "second layer", "fc3.weight": "head"}
 step_sizes = {
-    name: {layer: [probes.curve(updates[name], "update", task=t, layer=layer)[1] for t in range(5)] for layer in layers}
+    name: {layer: [updates[name].of("update", task=t, layer=layer)[1] for t in range(5)] for layer in layers}
     for name in updates
 }
-whole = {n: {layer: torch.stack([task[layer] for task in moved[n]], 1) for layer in layers} for n in moved}
+whole = {name: {layer: of.of("moved", layer=layer)[1] for layer in layers} for name, of in moved.items()}
 fig, table = plots.update_grid(step_sizes, whole, layers, names)
 results.save_figure(fig, folder, "updates", table, f"{caption}; 95 % bands. The table holds the first 100 steps.")
 

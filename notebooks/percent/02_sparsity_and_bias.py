@@ -38,7 +38,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, models, plots, probes, results, streams, training
+from cf_utils import data, methods, models, observers, plots, probes, results, streams, training
 
 plots.style()
 
@@ -70,7 +70,7 @@ looks, runs, gradients = {}, {}, {}
 
 
 def look(loop):
-    _, hidden = training.predict(loop.model, images, images.x_test[by_class], hidden=True)
+    _, hidden = training.activations(loop.model, images, images.x_test[by_class])
     weights = {name: weight.detach().cpu().clone() for name, weight in loop.model.weights.items()}
     biases = torch.cat([w for name, w in weights.items() if name.startswith("fc") and name.endswith("bias")], 1)
     own = {"shown": torch.cat([h[0] for h in hidden.values()], 1).numpy(), "weights": weights, "std": biases.std(1)}
@@ -80,10 +80,10 @@ def look(loop):
 
 def train(name, build=models.mlp, method=None, stream=stream, config=config, extra=()):
     """Train replicas, look at them after each task; keeps the run and the looks by name."""
-    looks[name] = []
-    note = training.at("after_task", lambda loop: looks[name].append(look(loop)))
+    after = observers.Looks(look)
     method = method or methods.Finetune()
-    runs[name] = training.run_stream(build, method, stream, config, range(seeds), callbacks=[note, *extra])
+    runs[name] = training.run_stream(build, method, stream, config, range(seeds), observers=[after, *extra])
+    looks[name] = after.found
 
 
 # %% [markdown]
@@ -163,8 +163,9 @@ kinds = {
     "batch-norm + L1 = 1": {"build": partial(models.mlp, norm="batch"), "method": methods.ActivationL1(1.0)},
 }
 for name, options in kinds.items():
-    gradients[name] = {}
-    train(name, extra=[probes.accumulated_gradients(gradients[name])], **options)
+    summed = observers.Gradients()
+    train(name, extra=[summed], **options)
+    gradients[name] = summed.totals
 for decay in (0.1, 1.0, 5.0):
     train(f"weight decay {decay:g}", config=replace(config, weight_decay=decay))
 for share in (0.2, 0.5):
@@ -269,21 +270,28 @@ pd.DataFrame({k: {s: results.plus_minus(a[k], form) for s, a in stages.items()} 
 hidden_biases = ("fc1.bias", "fc2.bias")
 
 
-def hold(loop, factor):
+class Hold(methods.Method):
     """Before each task: hidden biases, times a factor, take no gradient and so no step of any kind."""
-    for name in hidden_biases:
-        loop.model.weights[name].requires_grad_(False).mul_(factor)
+
+    def __init__(self, factor):
+        self.factor = factor
+
+    def before_task(self, loop):
+        for name in hidden_biases:
+            loop.model.weights[name].requires_grad_(False).mul_(self.factor)
 
 
-def keep_positive(loop):
+class KeepPositive(methods.Method):
     """After each step: negative hidden biases go back to zero."""
-    for name in hidden_biases:
-        loop.model.weights[name].data.clamp_(min=0)
+
+    def after_step(self, loop):
+        for name in hidden_biases:
+            loop.model.weights[name].data.clamp_(min=0)
 
 
-train("biases frozen", extra=[training.at("before_task", partial(hold, factor=1))])
-train("biases at zero", extra=[training.at("before_task", partial(hold, factor=0))])
-train("biases never negative", extra=[training.at("step", keep_positive)])
+train("biases frozen", method=Hold(1))
+train("biases at zero", method=Hold(0))
+train("biases never negative", method=KeepPositive())
 
 # %%
 cases = ["plain", "biases frozen", "biases at zero", "biases never negative", "batch-norm"]

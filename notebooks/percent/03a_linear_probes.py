@@ -36,7 +36,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, probes, replicas, results, streams, training
 
 plots.style()
 
@@ -84,7 +84,7 @@ def look(model, classes, again=False):
     """Probes of both hidden layers for these classes, the notes' other measures, and the network's own accuracy."""
     index, fitted = probes.held_out(images.y_val, classes)
     y = images.y_val[index]
-    logits, hidden = training.predict(model, images, images.x_val[index], hidden=True)
+    logits, hidden = training.activations(model, images, images.x_val[index])
     own = {layer: probes.linear_probe(h, y, fitted) for layer, h in hidden.items()}
     if again:  # the last layer, fitted and scored on another split of the same digits
         other = probes.held_out(images.y_val, classes, seed=1)
@@ -94,23 +94,21 @@ def look(model, classes, again=False):
     return own | {key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()}
 
 
-def train(name, build=models.mlp, method=None, stream=stream, config=config, extra=()):
+def train(name, build=models.mlp, method=None, stream=stream, config=config):
     """Train replicas and look at them after each task; keeps the looks by name."""
-    looks[name] = []
 
     def note(loop):
         seen = sorted({label for task in loop.stream.tasks[: loop.t + 1] for label in task.labels})
-        looks[name].append(look(loop.model, seen, name in ("plain", "batch-norm")))
+        return look(loop.model, seen, name in ("plain", "batch-norm"))
 
-    callbacks = [training.at("after_task", note), *extra]
-    runs[name] = training.run_stream(
-        build, method or methods.Finetune(), stream, config, range(seeds), callbacks=callbacks
-    )
+    after, method = observers.Looks(note), method or methods.Finetune()
+    runs[name] = training.run_stream(build, method, stream, config, range(seeds), observers=[after])
+    looks[name] = after.found
 
 
 def untrained(build):
     """Replicas as they start; batch-norm's statistics are those of task 1's digits, or it would do nothing."""
-    model = models.Replicas(build, range(seeds))
+    model = replicas.Replicas(build, range(seeds))
     with torch.no_grad():
         for x in stream.tasks[0].x_train[:4000].split(50):
             model.on(images.scale(x))
@@ -253,25 +251,34 @@ results.save_figure(
 
 
 # %%
-def centre(loop):
-    """Set the hidden biases so that each unit's mean input over 500 digits of the task is zero."""
-    w, x = loop.model.weights, loop.scaled(loop.task.x_train[:500]).flatten(1)
-    with torch.no_grad():
-        w["fc1.bias"].copy_(-(w["fc1.weight"] @ x.mean(0)))
-        h = torch.relu(x @ w["fc1.weight"].mT + w["fc1.bias"].unsqueeze(1)).mean(1)
-        w["fc2.bias"].copy_(-(w["fc2.weight"] @ h.unsqueeze(2)).squeeze(2))
+class Centre(methods.Method):
+    """Every fifth step sets the hidden biases so that each unit's mean input over 500 digits of the task is zero."""
+
+    def before_task(self, loop):
+        self.after_step(loop)
+
+    def after_step(self, loop):
+        if loop.step % 5:
+            return
+        w, x = loop.model.weights, loop.scaled(loop.task.x_train[:500]).flatten(1)
+        with torch.no_grad():
+            w["fc1.bias"].copy_(-(w["fc1.weight"] @ x.mean(0)))
+            h = torch.relu(x @ w["fc1.weight"].mT + w["fc1.bias"].unsqueeze(1)).mean(1)
+            w["fc2.bias"].copy_(-(w["fc2.weight"] @ h.unsqueeze(2)).squeeze(2))
 
 
-def freeze(loop):
+class Freeze(methods.Method):
     """Hidden biases take no gradient, and so no step of any kind."""
-    for name in ("fc1.bias", "fc2.bias"):
-        loop.model.weights[name].requires_grad_(False)
+
+    def before_task(self, loop):
+        for name in ("fc1.bias", "fc2.bias"):
+            loop.model.weights[name].requires_grad_(False)
 
 
 for strong in (0.01, 0.1):
     train(f"batch-norm, L1 = {strong:g}", nets["batch"], methods.ActivationL1(strong))
-train("plain, centred by biases", extra=[training.every(5, centre)])
-train("plain, biases frozen", extra=[training.at("before_task", freeze)])
+train("plain, centred by biases", method=Centre())
+train("plain, biases frozen", method=Freeze())
 for slow in (0.3, 0.1):
     train(f"plain, lr {slow * lr:g}", config=replace(config, lr=slow * lr))
 

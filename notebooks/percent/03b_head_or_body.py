@@ -37,7 +37,7 @@ import torch
 from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, probes, replicas, results, streams, training
 
 plots.style()
 
@@ -86,30 +86,39 @@ def probe(hidden, logits, classes, share):
 
 def look(model, pairs):
     """Probes for each of the pairs and for all ten digits; features of some test digits."""
-    logits, hidden = training.predict(model, images, images.x_val, hidden=True)
+    logits, hidden = training.activations(model, images, images.x_val)
     last = hidden[model.relus[-1]]
     found = {"pairs": [probe(last, logits, pair, 0.5) for pair in pairs]}
     if len(pairs) == 1:
         return found
     found["all"] = probe(last, logits, range(10), 0.8)
-    return found | {"features": training.predict(model, images, images.x_test[compared], hidden=True)[1]}
+    return found | {"features": training.activations(model, images, images.x_test[compared])[1]}
 
 
-def train(name, build, stream=stream, pairs=first):
-    """Train replicas; look at them before training and after each task."""
-    looks[name] = []
+class StartAndEnds(observers.Observer):
+    """Looks at the model before training and after each task."""
 
-    def note(loop):
-        if loop.moment == "before_task" and loop.t == 0:
+    def __init__(self, look):
+        super().__init__()
+        self.look = look
+
+    def before_task(self, loop):
+        if loop.t == 0:
             model = copy.deepcopy(loop.model)
             with torch.no_grad():  # batch-norm's statistics at the start: task 1's, or it would do nothing
                 for x in loop.task.x_train[:4000].split(50):
                     model.on(images.scale(x))
-            looks[name].append(look(model, pairs))
-        elif loop.moment == "after_task":
-            looks[name].append(look(loop.model, pairs))
+            self.records.append(self.look(model))
 
-    runs[name] = training.run_stream(build, methods.Finetune(), stream, config, range(seeds), callbacks=[note])
+    def after_task(self, loop):
+        self.records.append(self.look(loop.model))
+
+
+def train(name, build, stream=stream, pairs=first):
+    """Train replicas; look at them before training and after each task."""
+    seen = StartAndEnds(partial(look, pairs=pairs))
+    runs[name] = training.run_stream(build, methods.Finetune(), stream, config, range(seeds), observers=[seen])
+    looks[name] = seen.records
 
 
 for name, build in kinds.items():
@@ -196,7 +205,7 @@ relearn = {}
 
 def new_head(model, build):
     """A copy of ``model`` with the last layer that its seeds start with."""
-    model, start = copy.deepcopy(model), models.Replicas(build, range(seeds))
+    model, start = copy.deepcopy(model), replicas.Replicas(build, range(seeds))
     with torch.no_grad():
         for part in ("fc3.weight", "fc3.bias"):
             model.weights[part].copy_(start.weights[part])
@@ -207,18 +216,18 @@ for name in ("plain", "batch-norm"):
     train(f"{name}, never saw [1, 2]", kinds[name], streams.split(images, first[1:]))
     starts = {"after the stream": runs[name].model, "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model}
     starts |= {f"{start}, new head": new_head(model, kinds[name]) for start, model in starts.items()}
-    for start, build in (starts | {"fresh": kinds[name]}).items():
-        relearn[name, start] = []
-        curves = probes.forgetting_curves(relearn[name, start], 500, dense=200)
-        training.run_stream(build, methods.Finetune(), task, config, range(seeds), callbacks=[curves])
+    starts["fresh"] = replicas.Replicas(kinds[name], range(seeds))
+    for start, model in starts.items():
+        relearn[name, start] = observers.Curves(500, dense=200)
+        training.start_from(model, methods.Finetune(), task, config, observers=[relearn[name, start]])
 
 # %%
-steps = {key: probes.first_step(records, level) for key, records in relearn.items()}
+steps = {key: curves.first_step(level) for key, curves in relearn.items()}
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.6), width_ratios=(1, 1, 1.1))
 tables = []
 for ax, name in zip(axes, ("plain", "batch-norm"), strict=False):
     for i, (_, start) in enumerate(key for key in relearn if key[0] == name):
-        x, right = probes.curve(relearn[name, start], "right", task=0, on=0)
+        x, right = relearn[name, start].of("right", task=0, on=0)
         drawn = plots.band(ax, x[x < 150], 100 * right[:, x < 150], start, index=i, marker=False)
         tables.append(drawn.assign(network=name))
     ax.set(title=name, xlabel="step of training on [1, 2]", ylabel="digits 1 and 2 right (%)", ylim=(-3, 103))

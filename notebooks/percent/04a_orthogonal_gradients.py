@@ -40,7 +40,8 @@ import torch
 from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils.methods import schedules
 
 plots.style()
 
@@ -112,19 +113,14 @@ looks, runs, curves = {}, {}, {}
 
 
 # %%
-def slow_down(loop):
-    """The notes' schedule: after the first task a fifth of the learning rate."""
-    loop.set_lr(loop.config.lr / (5 if loop.t else 1))
-
-
 def look(loop):
     """How the network stands after a task: losses, sparsity, a probe of the last hidden layer."""
     index, fitted = probes.held_out(images.y_val, order[: 2 * loop.t + 2])
-    _, hidden = training.predict(loop.model, images, images.x_val[index], hidden=True)
+    _, hidden = training.activations(loop.model, images, images.x_val[index])
     probe = probes.linear_probe(hidden[loop.model.relus[-1]], images.y_val[index], fitted)
     found = probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | {"probe": probe["accuracy"]}
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
-    _, hidden = training.predict(loop.model, images, images.x_test[mapped], hidden=True)
+    _, hidden = training.activations(loop.model, images, images.x_test[mapped])
     own = {"by class": probe["by class"], "beliefs": beliefs, "latent": hidden[loop.model.relus[-1]][0].numpy()}
     return {key: np.asarray(value) for key, value in found.items()} | own
 
@@ -132,11 +128,13 @@ def look(loop):
 def train(row, arm, method=None, config=None, extra=()):
     """Train replicas by a row's settings with an arm's projection; keeps run and looks by (row, arm)."""
     options, l1, settings = rows[row]
-    found = looks[row, arm] = []
-    chain = [methods.ActivationL1(float(l1))] * (l1 > 0) + [method or arms.get(arm) or methods.Finetune()]
-    calls = [training.at("before_epoch", slow_down), training.at("after_task", lambda loop: found.append(look(loop)))]
-    build = partial(models.mlp, **options)
-    run = training.run_stream(build, chain, stream, config or settings, range(seeds), callbacks=[*calls, *extra])
+    chain = [methods.ActivationL1(float(l1))] * (l1 > 0) + [
+        method or arms.get(arm) or methods.Finetune(),
+        schedules.SlowDown(5),
+    ]
+    build, after = partial(models.mlp, **options), observers.Looks(look)
+    run = training.run_stream(build, chain, stream, config or settings, range(seeds), observers=[after, *extra])
+    looks[row, arm] = after.found
     runs[row, arm] = {"accuracy": run.accuracy, "epochs": run.epochs.double()}  # not the basis, which is large
 
 
@@ -150,8 +148,8 @@ for row in rows:
     for arm in arms:
         if arm != "logit gradients" or row in published:
             if row in ("Adam", "Adam, batch-norm"):
-                curves[row, arm] = []
-                train(row, arm, extra=[probes.forgetting_curves(curves[row, arm], 200)])
+                curves[row, arm] = observers.Curves(200)
+                train(row, arm, extra=[curves[row, arm]])
             else:
                 train(row, arm)
 
@@ -242,7 +240,7 @@ compare("directions", f"gradients stored a task ({row})", {label: (row, arm) for
 
 # %%
 for row in ("Adam", "Adam, batch-norm"):
-    grid = {arm: probes.curves_by_task(curves[row, arm]) for arm in ("no projection", "one mean gradient")}
+    grid = {arm: curves[row, arm].by_task() for arm in ("no projection", "one mean gradient")}
     fig, table = plots.forgetting_grid(grid, names)
     name = f"curves_{'bn' if 'norm' in row else 'plain'}"
     results.save_figure(fig, folder, name, table, f"{caption}, {row}. 200 held-out digits a task; 95 % bands.")
@@ -261,36 +259,33 @@ for row in ("Adam", "Adam, batch-norm"):
 
 
 # %%
-def follow(records):
-    """A callback that notes, after each epoch from task 2 on, accuracy on the old tasks and on the new one, held-out."""
+class Epochs(observers.Observer):
+    """Records, after each epoch from task 2 on, accuracy on the old tasks and on the new one, held-out."""
 
-    def note(loop):
+    def after_epoch(self, loop):
         if loop.t == 0:
             return
         seen = loop.stream.tasks[: loop.t]
         x, y = torch.cat([task.x_val for task in seen]), torch.cat([task.y_val for task in seen])
         own = training.accuracy_on(loop.model, images, loop.task.x_val, loop.task.y_val)
         values = {"old": training.accuracy_on(loop.model, images, x, y), "own": own}
-        records.append(
-            {"task": loop.t, "step": loop.epoch + 1} | {key: value.tolist() for key, value in values.items()}
-        )
-
-    return training.at("after_epoch", note)
+        where = {"task": loop.t, "step": loop.epoch + 1}
+        self.records.append(where | {key: value.tolist() for key, value in values.items()})
 
 
 followed = {}
 unstopped = replace(base, epochs=plateau_epochs, stop_at=None)
 for arm in ("no projection", "one mean gradient"):
-    followed[arm] = []
-    train("Adam, batch-norm", f"{arm}, unstopped", arms[arm], unstopped, [follow(followed[arm])])
+    followed[arm] = Epochs()
+    train("Adam, batch-norm", f"{arm}, unstopped", arms[arm], unstopped, [followed[arm]])
 
 # %%
 fig, axes = plt.subplots(2, 4, figsize=(13, 6), sharey=True)
 tables = []
 for t, (above, below) in enumerate(axes.T, start=1):
     for i, arm in enumerate(followed):
-        steps, old = probes.curve(followed[arm], "old", task=t)
-        own = 100 * probes.curve(followed[arm], "own", task=t)[1].mean(0)
+        steps, old = followed[arm].of("old", task=t)
+        own = 100 * followed[arm].of("own", task=t)[1].mean(0)
         for ax, x, what in ((above, steps, "epoch"), (below, own, "accuracy on the new task (%)")):
             tables.append(plots.band(ax, x, 100 * old, arm, index=i).assign(task=names[t], against=what))
             ax.set(title=f"training {names[t]}", xlabel=what, ylim=(-3, 103))
@@ -300,8 +295,8 @@ fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", 
 note = f"{caption.rsplit(',', 1)[0]}, {plateau_epochs} epochs a task. Adam, batch-norm, held-out digits; 95 % bands."
 results.save_figure(fig, folder, "plateau", pd.concat(tables), note)
 slope = {}
-for arm, records in followed.items():
-    values = [100 * probes.curve(records, "old", task=t)[1] for t in range(1, 5)]
+for arm, epochwise in followed.items():
+    values = [100 * epochwise.of("old", task=t)[1] for t in range(1, 5)]
     half = values[0].shape[1] // 2
     slope[arm] = np.mean([(v[:, -1] - v[:, half]) / (v.shape[1] - 1 - half) for v in values], axis=0)
 Markdown(

@@ -34,8 +34,8 @@ import psutil
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, results, streams, training
-from cf_utils.methods import ogd
+from cf_utils import data, methods, metrics, models, observers, plots, replicas, results, streams, training
+from cf_utils.methods import ogd, schedules
 
 plots.style()
 
@@ -63,11 +63,6 @@ network = partial(models.mlp, norm="batch")
 caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, batch-norm"
 
 
-def slow_down(loop):
-    """The notes' schedule: after the first task a fifth of the learning rate."""
-    loop.set_lr(loop.config.lr / (5 if loop.t else 1))
-
-
 # %% [markdown]
 # ## (a) Does the step stay orthogonal?
 #
@@ -79,31 +74,28 @@ def slow_down(loop):
 
 
 # %%
-def shares(records):
-    """A callback that notes the share along the basis of each step, and of the gradient that was projected."""
-    before = {}
+class Shares(observers.Observer):
+    """Records the share along the basis of each step, and of a task's whole way along the basis that it began with."""
 
-    def note(loop):
-        basis = loop.methods[0].basis
+    def before_task(self, loop):
+        self.start = self.before = ogd.flat(loop.model.parameters())
+        self.basis = loop.methods[0].basis
+
+    def after_step(self, loop):
         now = ogd.flat(loop.model.parameters())
-        if loop.moment == "step" and basis is not None:
-            along = ogd.share_along(basis, now - before["w"])
-            share = torch.where(loop.active, along, torch.nan).tolist()
-            signed = torch.cosine_similarity(before["old"], now - before["w"], dim=1)
-            signed = torch.where(loop.active, signed, torch.nan).tolist()
-            records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
-        if loop.moment == "after_task" and loop.t:
-            net = ogd.share_along(loop.methods[0].before_this_task, now - before["start"]).tolist()
-            records.append({"task": loop.t, "step": -1, "net share": net})
-        if loop.moment == "after_task" and loop.t == 0:
-            before["old"] = ogd.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
-        if loop.moment == "before_task":
-            before["start"] = now
-            loop.methods[0].before_this_task = basis
-        if loop.moment in ("before_task", "step"):
-            before["w"] = now
+        if self.basis is not None:
+            step, off = now - self.before, torch.tensor(torch.nan)
+            share = torch.where(loop.active, ogd.share_along(self.basis, step), off).tolist()
+            signed = torch.where(loop.active, torch.cosine_similarity(self.old, step, dim=1), off).tolist()
+            self.records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
+        self.before = now
 
-    return note
+    def after_task(self, loop):
+        if loop.t:
+            net = ogd.share_along(self.basis, ogd.flat(loop.model.parameters()) - self.start).tolist()
+            self.records.append({"task": loop.t, "step": -1, "net share": net})
+        else:
+            self.old = ogd.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
 
 
 optimizers = {
@@ -117,15 +109,15 @@ arms = {f"{what} projected": methods.OGD(1, "loss", project=what) for what in ("
 records, runs = {}, {}
 for name, config in optimizers.items():
     for arm, method in arms.items():
-        records[name, arm] = []
-        calls = [training.at("before_epoch", slow_down), shares(records[name, arm])]
-        runs[name, arm] = training.run_stream(network, method, stream, config, range(seeds), callbacks=calls)
+        records[name, arm] = Shares()
+        chain, watch = [method, schedules.SlowDown(5)], [records[name, arm]]
+        runs[name, arm] = training.run_stream(network, chain, stream, config, range(seeds), observers=watch)
 
 
 # %%
 def mean_share(key, what="step share"):
     """Mean over all steps of tasks 2 to 5, one value a seed, in percent."""
-    return 100 * np.nanmean([record[what] for record in records[key] if what in record], axis=0)
+    return 100 * np.nanmean([record[what] for record in records[key].records if what in record], axis=0)
 
 
 def angles(of):
@@ -188,35 +180,40 @@ results.save_figure(fig, folder, "steps", table, note)
 
 
 # %%
-def stale(records):
-    """A callback that compares both stored gradients of task 1 with the same gradients at the current weights."""
-    kept, steps = {}, []
+class Stale(observers.Observer):
+    """Compares both stored gradients of task 1 with the same gradients at the current weights."""
 
-    def note(loop):
-        done = loop.moment == "after_task"
-        if not done and (loop.t == 0 or loop.moment != "step" or loop.step % every):
-            return
+    def __init__(self):
+        super().__init__()
+        self.kept, self.done = None, 0  # what was stored; steps of the tasks before, the first left out
+
+    def look(self, loop):
         first, picked = loop.stream.tasks[0], torch.arange(len(loop.seeds))
         now = {"mean loss": ogd.mean_gradient(loop, first.x_train[:500], first.y_train[:500])}
         now["logit"] = ogd.logit_gradient(loop, first.x_train[picked], first.y_train[picked])
         weights = ogd.flat(loop.model.parameters())
-        if loop.t == 0:
-            kept.update(now, weights=weights)
-        distance = (weights - kept["weights"]).norm(dim=1) / kept["weights"].norm(dim=1)
-        record = {"step": sum(steps) + loop.step * (loop.t > 0), "distance": distance.tolist()}
-        records.append(record | {k: torch.cosine_similarity(kept[k], g, dim=1).tolist() for k, g in now.items()})
-        steps.extend([loop.step] * (done and loop.t > 0))
+        self.kept = self.kept or now | {"weights": weights}
+        distance = (weights - self.kept["weights"]).norm(dim=1) / self.kept["weights"].norm(dim=1)
+        record = {"step": self.done + loop.step * (loop.t > 0), "distance": distance.tolist()}
+        cosines = {k: torch.cosine_similarity(self.kept[k], g, dim=1).tolist() for k, g in now.items()}
+        self.records.append(record | cosines)
 
-    return note
+    def after_step(self, loop):
+        if loop.t and loop.step % every == 0:
+            self.look(loop)
+
+    def after_task(self, loop):
+        self.look(loop)
+        self.done += loop.step * (loop.t > 0)
 
 
 followed, fixed = {}, replace(base, stop_at=None, epochs=stale_epochs)
 nets = {"plain": models.mlp, "batch-norm": network}
 for net_name, build in nets.items():
     for rate in lrs:
-        records = followed[net_name, rate] = []
-        config = replace(fixed, lr=rate)
-        training.run_stream(build, methods.OGD(1, "loss"), stream, config, range(seeds), callbacks=[stale(records)])
+        watch, config = Stale(), replace(fixed, lr=rate)
+        training.run_stream(build, methods.OGD(1, "loss"), stream, config, range(seeds), observers=[watch])
+        followed[net_name, rate] = watch.records
 
 # %%
 titles = {"mean loss": "mean gradient of the loss", "logit": "gradient of one logit"}
@@ -298,14 +295,20 @@ results.save_figure(fig, folder, "protocol", table, note)
 
 
 # %%
+class Clock(observers.Observer):
+    """Records the time after each step."""
+
+    def after_step(self, loop):
+        self.records.append(time.perf_counter())
+
+
 def step_time(k):
     """Median seconds of a step of all replicas, with a basis of ``k`` random directions."""
-    marks, method = [], methods.OGD(0)
+    watch, method = Clock(), methods.OGD(0)
     method.basis = torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5 if k else None
     once, brief = replace(base, epochs=1, stop_at=None), streams.permuted(few, 1)
-    tick = training.at("step", lambda loop: marks.append(time.perf_counter()))
-    training.run_stream(models.mlp, method, brief, once, range(seeds), callbacks=[tick])
-    return float(np.median(np.diff(marks)))
+    training.run_stream(models.mlp, method, brief, once, range(seeds), observers=[watch])
+    return float(np.median(np.diff(watch.records)))
 
 
 size = sum(p.numel() for p in models.mlp().parameters())
@@ -327,7 +330,7 @@ results.save_figure(fig, folder, "cost", cost, note)
 room = psutil.virtual_memory().available / (8 * seeds * size)
 print(f"Here up to {room:,.0f} directions fit for {seeds} replicas, {room * seeds:,.0f} for one. Beyond:")
 try:
-    ogd.check_room(models.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
+    ogd.check_room(replicas.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
 except MemoryError as error:
     print(error)
 

@@ -37,7 +37,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
 from cf_utils.methods import springs
 
 plots.style()
@@ -225,17 +225,12 @@ order = [label for task in by_scenario["class"].tasks for label in task.labels]
 index, fitted = probes.held_out(images.y_val, order)
 heads, looks, confusion, logit = {}, {}, {}, {}
 for name, strength in arms.items():
-    heads[name], looks[name] = [], {}
-
-    def note(loop, name=name):
-        heads[name].append(loop.methods[0].importance_of(loop)["fc3.bias"].cpu().numpy())
-        if loop.t == len(names) - 1:
-            looks[name].update(probes.standing(loop))
-
-    method = methods.EWC(strength)
-    end = training.at("after_task", note)
-    model = training.run_stream(models.mlp, method, by_scenario["class"], config, range(seeds), callbacks=[end]).model
-    _, hidden = training.predict(model, images, images.x_val[index], hidden=True)
+    method, stands = methods.EWC(strength), observers.Looks(probes.standing)
+    bias = observers.Looks(lambda loop: loop.methods[0].importance_of(loop)["fc3.bias"].cpu().numpy())
+    watch = [bias, stands]
+    model = training.run_stream(models.mlp, method, by_scenario["class"], config, range(seeds), observers=watch).model
+    heads[name], looks[name] = bias.found, stands.found[-1]
+    _, hidden = training.activations(model, images, images.x_val[index])
     looks[name]["probe"] = probes.linear_probe(hidden["act2"], images.y_val[index], fitted)["accuracy"]
     logits = training.predict(model, images, images.x_test)
     answers = torch.nn.functional.one_hot(logits.argmax(2), 10).double().mean(0)

@@ -41,7 +41,7 @@ import torch
 from IPython.display import Markdown
 from scipy import stats
 
-from cf_utils import data, importances, methods, metrics, models, plots, results, streams, training
+from cf_utils import data, importances, methods, metrics, models, observers, plots, results, streams, training
 
 plots.style()
 
@@ -79,19 +79,17 @@ kinds = {  # name -> arguments of EWC
     "batched": {"fisher": "batched", "batch": 64},
     "whole set": {"fisher": "batched", "batch": whole},
 }
-fishers = {kind: [] for kind in kinds}  # of each task, name of the weight -> [seeds, ...]
 
 
 def take(loop):
-    """Compute all Fishers of the task that just ended."""
-    for kind, arguments in kinds.items():
-        found = methods.EWC(0.0, **arguments).importance_of(loop)
-        fishers[kind].append({name: value.cpu() for name, value in found.items()})
+    """All Fishers of the task that just ended: kind -> name of the weight -> ``[seeds, ...]``."""
+    found = {kind: methods.EWC(0.0, **arguments).importance_of(loop) for kind, arguments in kinds.items()}
+    return {kind: {name: value.cpu() for name, value in of.items()} for kind, of in found.items()}
 
 
-_ = training.run_stream(
-    network, methods.Finetune(), stream, config, range(seeds), callbacks=[training.at("after_task", take)]
-)
+taken = observers.Looks(take)
+_ = training.run_stream(network, methods.Finetune(), stream, config, range(seeds), observers=[taken])
+fishers = {kind: [of[kind] for of in taken.found] for kind in kinds}
 
 # %% [markdown]
 # **Prediction.** Sampled is exact plus noise. Empirical differs where the network errs. Batched is smaller by the number of

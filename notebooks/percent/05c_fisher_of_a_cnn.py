@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, importances, methods, metrics, models, plots, results, streams, training
+from cf_utils import data, importances, methods, metrics, models, observers, plots, results, streams, training
 
 plots.style()
 
@@ -58,23 +58,25 @@ whole, batches = {"fisher": "batched", "batch": len(images.y_train)}, len(stream
 arms = {"finetuning": methods.Finetune(), "whole set, λ = 10": methods.EWC(10.0 * batches**2, **whole)}
 arms["batched, λ = 10⁶"] = methods.EWC(1e6 * batches, "batched")
 arms |= {f"exact, λ = {s:g}": methods.EWC(s, samples=samples) for s in strengths}
-fishers = []  # of each seed: after each task, name -> [1, ...]
+by_seed = []  # of each seed: after each task, name -> [...]
 
 
 # %%
-def take(loop):
-    """Keep the exact Fisher of the finetuned network after each task."""
-    if isinstance(loop.methods[0], methods.Finetune):
-        fishers.append({n: v.cpu()[0] for n, v in methods.EWC(0.0, samples=samples).importance_of(loop).items()})
+def fisher(loop):
+    """The exact Fisher after a task."""
+    return {n: v.cpu()[0] for n, v in methods.EWC(0.0, samples=samples).importance_of(loop).items()}
 
 
 accuracy, held_out = {}, {}
 for name, arm in arms.items():
-    calls = [training.at("after_task", take)]
-    runs = [training.run_stream(build, arm, stream, config, [seed], callbacks=calls) for seed in seeds]
+    looks = [[observers.Looks(fisher)] if name == "finetuning" else [] for _ in seeds]
+    runs = [
+        training.run_stream(build, arm, stream, config, [seed], observers=look)
+        for seed, look in zip(seeds, looks, strict=True)
+    ]
+    by_seed += [look.found for of in looks for look in of]
     accuracy[name] = torch.cat([run.accuracy for run in runs])
     held_out[name] = float(np.mean([training.task_accuracies(run.model, stream, part="val").mean() for run in runs]))
-by_seed = [fishers[i : i + len(names)] for i in range(0, len(fishers), len(names))]
 
 # %% [markdown]
 # ## Filter by filter

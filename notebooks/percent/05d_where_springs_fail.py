@@ -24,7 +24,7 @@ from IPython.display import Markdown
 from torch.func import functional_call, jvp
 from torch.nn import functional as F
 
-from cf_utils import data, methods, metrics, models, plots, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, results, streams, training
 
 plots.style()
 
@@ -105,7 +105,7 @@ class WarmEWC(methods.EWC):
     def importance_of(self, loop):
         warm = copy.copy(loop)
         warm.model = copy.deepcopy(loop.model)
-        head = [*warm.model.weights][-2:]
+        head = [*warm.model.head]
         for name in head:
             warm.model.weights[name].data /= 2
         found = super().importance_of(warm)
@@ -151,21 +151,29 @@ powers = {1e2: "10²", 1e4: "10⁴", 1e5: "10⁵", 1e6: "10⁶", 1e8: "10⁸"}  
 runs = {}
 
 
-def train(arm, strength, method, stream=domain, build=two_outputs, config=fresh, who=range(seeds), calls=(), **more):
-    """Train replicas; keep what came of them, in percent, and the share of weights with η λ F < 1 from task 2 on."""
-    free = []
+class Free(observers.Observer):
+    """Records, from task 2 on, the share of weights with η λ F < 1, ``[R]``."""
 
-    def note(loop):
-        if loop.t and strength:
+    def __init__(self, strength):
+        super().__init__()
+        self.strength = strength
+
+    def before_task(self, loop):
+        if loop.t and self.strength:
             fisher = torch.cat([f.flatten(1) for f in loop.methods[0].springs.importance.values()], 1)
-            free.append((lr * strength * fisher < 1).double().mean(1))
+            self.records.append((lr * self.strength * fisher < 1).double().mean(1))
 
-    calls = [training.at("before_task", note), *calls]
-    run = training.run_stream(build, method, stream, config, who, callbacks=calls, **more)
+
+def train(arm, strength, method, stream=domain, build=two_outputs, config=fresh, who=range(seeds), watch=(), **more):
+    """Train replicas; keep what came of them, in percent, and what ``Free`` saw."""
+    free = Free(strength)
+    run = training.run_stream(build, method, stream, config, who, observers=[free, *watch], **more)
     measured = {"accuracy": metrics.average_accuracy, "learned": metrics.learning_accuracy}
     runs[arm, strength] = {key: 100 * measure(run.accuracy).numpy() for key, measure in measured.items()}
     runs[arm, strength]["forgotten"] = -100 * metrics.backward_transfer(run.accuracy).numpy()
-    runs[arm, strength]["free"] = 100 * torch.stack(free).mean(0).numpy() if free else np.full(len(who), 100.0)
+    runs[arm, strength]["free"] = (
+        100 * torch.stack(free.records).mean(0).numpy() if free.records else np.full(len(who), 100.0)
+    )
     return run
 
 
@@ -261,6 +269,7 @@ arms |= {arm: arm for arm in ("smoothed, fresh", "stopped at 95 %, fresh")}
 note = f"{caption}, fresh for each task;\ndomain-incremental, test digits, 95 % bands. Dotted: no springs."
 sweep_figure({"": arms}, {"free": "free weights,\nη λ F < 1 (%)"} | measures, "vanishing", note)
 
+
 # %% [markdown]
 # Two of three leave fewer weights free: at λ = 10⁶ 96%<!--=05d free/penalty, fresh, 1e+06 as .0%--> are, stopped early 91%<!--=05d free/stopped at 95 %, fresh, 1e+06 as .0%-->, smoothed 92%<!--=05d free/smoothed, fresh, 1e+06 as .0%-->. Temperature 2 changes nothing.
 #
@@ -274,19 +283,30 @@ sweep_figure({"": arms}, {"free": "free weights,\nη λ F < 1 (%)"} | measures, 
 #
 # **Prediction.** At $\lambda = 10^8$ the free weights bring task 1 back, better than random ones do. The stiff ones bring nothing back.
 # %%
-two = replace(domain, tasks=domain.tasks[:2], groups=domain.groups[:2])
-looked, kept = [1, 3, 10, 30, 100, 300], {}
+class Way(observers.Observer):
+    """Keeps network and Fisher after task 1, and the way of all weights since then at some steps of task 2."""
+
+    def keep(self, loop):
+        way = {n: w.detach() - self.kept["before"].weights[n].detach() for n, w in loop.model.weights.items()}
+        self.kept["steps"].append((loop.step, way))
+
+    def after_step(self, loop):
+        if loop.t == 1 and loop.step in (1, 3, 10, 30, 100, 300):
+            self.keep(loop)
+
+    def after_task(self, loop):
+        if loop.t == 1:
+            self.keep(loop)
+        else:
+            fisher = dict(loop.methods[0].springs.importance)
+            self.kept = {"before": copy.deepcopy(loop.model), "fisher": fisher, "steps": []}
+
+
+two, kept = replace(domain, tasks=domain.tasks[:2], groups=domain.groups[:2]), {}
 for strength in [0.0, *strengths]:
-    of = kept[strength] = {"steps": []}
-
-    def keep(loop, of=of):
-        if loop.moment == "after_task" and loop.t == 0:
-            of |= {"before": copy.deepcopy(loop.model), "fisher": dict(loop.methods[0].springs.importance)}
-        elif loop.t == 1 and (loop.moment == "after_task" or (loop.moment == "step" and loop.step in looked)):
-            weights = {n: w.detach() - of["before"].weights[n].detach() for n, w in loop.model.weights.items()}
-            of["steps"].append((loop.step, weights))
-
-    of["model"] = train("two tasks, fresh", strength, methods.EWC(strength), two, calls=[keep]).model
+    way = Way()
+    run = train("two tasks, fresh", strength, methods.EWC(strength), two, watch=[way])
+    kept[strength] = way.kept | {"model": run.model}
 
 # %%
 put_back, draw = {}, torch.Generator().manual_seed(0)
@@ -383,8 +403,7 @@ class HoldRows(methods.Method):
         self.rows = rows
 
     def after_task(self, loop):
-        head = [*loop.model.weights.items()][-2:]
-        self.kept = {name: w.detach()[:, self.rows].clone() for name, w in head}
+        self.kept = {name: loop.model.weights[name].detach()[:, self.rows].clone() for name in loop.model.head}
 
     def after_step(self, loop):
         for name, rows in self.kept.items() if loop.t else ():
@@ -399,17 +418,27 @@ arms["all outputs", 1e8] = methods.EWC(1e8), shared
 arms["all outputs, rows held", 1e8] = [methods.EWC(1e8), HoldRows(later)], shared
 arms["outputs seen", 1e8] = methods.EWC(1e8), seen
 looks, old = {}, torch.isin(images.y_test, torch.tensor(classes[:-1]))
+
+
+class LastBiases(observers.Observer):
+    """Before the last task: the biases of its outputs, and λF on them."""
+
+    def __init__(self, strength):
+        self.strength, self.found = strength, {}
+
+    def before_task(self, loop):
+        if loop.t == len(classes) - 1:
+            self.found["bias"] = loop.model.weights["fc3.bias"].detach()[:, classes[-1]].clone()
+            if self.strength:
+                fisher = loop.methods[0].springs.importance["fc3.bias"][:, classes[-1]]
+                self.found["λF"] = self.strength * fisher.mean(1).cpu().numpy()
+
+
 for (arm, strength), (method, stream) in arms.items():
     look = looks[arm, strength] = {}
-
-    def note(loop, look=look, strength=strength):
-        if loop.t == len(classes) - 1:
-            look["bias"] = loop.model.weights["fc3.bias"].detach()[:, classes[-1]].clone()
-            if strength:
-                fisher = loop.methods[0].springs.importance["fc3.bias"][:, classes[-1]]
-                look["λF"] = strength * fisher.mean(1).cpu().numpy()
-
-    run = train(arm, strength, method, stream, models.mlp, calls=[training.at("before_task", note)])
+    biases = LastBiases(strength)
+    run = train(arm, strength, method, stream, models.mlp, watch=[biases])
+    look |= biases.found
     answers = training.predict(run.model, images, images.x_test[old]).argmax(2)
     look["called"] = 100 * torch.isin(answers, torch.tensor(classes[-1])).double().mean(1).numpy()
     look["told"] = 100 * training.task_accuracies(run.model, told)[:, :-1].mean(1).numpy()

@@ -18,7 +18,7 @@ from IPython.display import Markdown
 from scipy import stats
 from torch.nn import functional as F
 
-from cf_utils import data, importances, methods, models, plots, results, streams, training
+from cf_utils import data, importances, methods, models, observers, plots, replicas, results, streams, training
 from cf_utils.randomness import generator
 
 plots.style()
@@ -118,7 +118,7 @@ Markdown(f"```python\n{inspect.getsource(methods.MAS)}\n\n{inspect.getsource(imp
 # is the same product. For the weight and inputs below both are 15.
 
 # %%
-one = models.Replicas(partial(models.mlp, (1, 1)), [0])
+one = replicas.Replicas(partial(models.mlp, (1, 1)), [0])
 with torch.no_grad():
     one.weights["fc1.weight"].fill_(3.0)
     one.weights["fc1.bias"].fill_(0.0)
@@ -211,27 +211,34 @@ def alike(found, shown):
 
 
 # %%
-def observe(scenario, config):
-    """Finetune; for each task keep likeness of importances, what they hold, SI's credit, and the fall of the loss."""
-    kept = {"alike": [], "held": [], "credit": [], "fall": [], "maps": []}
+class Importances(observers.Observer):
+    """For each task: likeness of importances, what they hold, SI's credit, and the fall of the loss."""
 
-    def loss(loop):
+    def __init__(self):
+        self.kept = {"alike": [], "held": [], "credit": [], "fall": [], "maps": []}
+
+    def loss(self, loop):
         y = loop.task.y_train.expand(len(loop.model), -1)
         return losses(loop, training.predict(loop.model, loop.stream.images, loop.task.x_train), y).double().numpy()
 
-    def after(loop):
-        found, si = found_by(loop), loop.methods[0]
+    def before_task(self, loop):
+        self.kept["fall"].append(self.loss(loop))
+
+    def after_task(self, loop):
+        found, si, kept = found_by(loop), loop.methods[0], self.kept
         kept["alike"].append(alike(found, (loop.task.x_train > 0).flatten(1).any(0)))
         kept["held"].append({kind: held(of) for kind, of in found.items()})
         saved = {"SI": si.saved, "SI, other batch": si.other.saved}
         kept["credit"].append({k: sum(v.flatten(1).sum(1) for v in of.values()).numpy() for k, of in saved.items()})
-        kept["fall"][-1] -= loss(loop)
+        kept["fall"][-1] -= self.loss(loop)
         kept["maps"].append({kind: of["fc1.weight"].sum(1) for kind, of in found.items()})
 
-    calls = [training.at("before_task", lambda loop: kept["fall"].append(loss(loop))), training.at("after_task", after)]
-    where = networks[scenario], TwoCredits(0.0), by_scenario[scenario]
-    training.run_stream(*where, config, range(seeds), callbacks=calls)
-    return kept
+
+def observe(scenario, config):
+    """Finetune, and return what ``Importances`` saw of each task."""
+    seen, where = Importances(), (networks[scenario], TwoCredits(0.0), by_scenario[scenario])
+    training.run_stream(*where, config, range(seeds), observers=[seen])
+    return seen.kept
 
 
 # %%
@@ -494,7 +501,7 @@ for name in ("fc1.weight", "fc3.weight"):  # your turn: importances.fisher_diago
 # **2. Does importance need training?** Compare the map of the trained network with that of an untrained one.
 
 # %%
-new = models.Replicas(models.mlp, [0])
+new = replicas.Replicas(models.mlp, [0])
 pictures = [importances.mas(net, x)["fc1.weight"][0].sum(0).numpy() for net in (first, new)]
 print(f"correlation of the two maps: {np.corrcoef(pictures)[0, 1]:.2f}")  # your turn: other seeds, other digits
 

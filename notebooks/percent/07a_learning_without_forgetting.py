@@ -38,7 +38,7 @@ import torch
 from IPython.display import Markdown
 from torch import nn
 
-from cf_utils import data, methods, models, plots, probes, results, streams, training
+from cf_utils import data, methods, plots, probes, replicas, results, streams, training
 
 plots.style()
 
@@ -137,7 +137,7 @@ class Frozen(methods.Method):
 
 def grown(new_layer):
     """The notes' second network: weights copied, the new outputs' zero; its new layer "random" or the "identity"."""
-    model = models.Replicas(partial(cnn, extra=True), range(seeds))
+    model = replicas.Replicas(partial(cnn, extra=True), range(seeds))
     with torch.no_grad():
         for name, weight in first.model.weights.items():
             model.weights[name].copy_(weight)
@@ -169,7 +169,7 @@ arms = {
     "LwF, heads apart": (first, methods.LwF(alpha, temperature), apart),
     "LwF, heads apart, warmed up": (first, methods.LwF(alpha, temperature, warmup=1), apart),
 }
-trained = {name: training.run_stream(start, method, on, config).model for name, (start, method, on) in arms.items()}
+trained = {name: training.proceed(start, on, method=method).model for name, (start, method, on) in arms.items()}
 whole = training.run_stream(cnn, methods.Finetune(), streams.joint(stream), config, range(seeds))
 trained["joint training"] = whole.model
 
@@ -186,14 +186,15 @@ def look(model):
     found["all"] = (logits.argmax(2) == images.y_test).double().mean(1)
     index, fitted = probes.held_out(images.y_val, range(10))
     parts = images.x_val[index].split(500)  # the maps of all convolutions at once would take 15 GB
-    hidden = torch.cat([training.predict(model, images, x, hidden=True)[1][model.relus[-1]] for x in parts], 1)
+    last = model.relus[-1]
+    hidden = torch.cat([training.activations(model, images, x, [last])[1][last] for x in parts], 1)
     probe = probes.linear_probe(hidden, images.y_val[index], fitted)
     moved = (model.weights["fc1.weight"] - first.model.weights["fc1.weight"]).flatten(1).norm(dim=1)
     found["moved"] = (moved / first.model.weights["fc1.weight"].flatten(1).norm(dim=1)).detach()
     return {key: 100 * value.numpy() for key, value in found.items()} | {"probe": 100 * probe["accuracy"]}
 
 
-looks = {"untrained": look(models.Replicas(cnn, range(seeds))), "after the first task": look(first.model)}
+looks = {"untrained": look(replicas.Replicas(cnn, range(seeds))), "after the first task": look(first.model)}
 looks |= {f"second network, new layer {name}": look(run.model) for name, run in starts.items()}
 before = list(looks)
 looks |= {name: look(model) for name, model in trained.items()}
@@ -231,7 +232,7 @@ results.save_figure(fig, folder, "arms", table, note)
 tried = [(a, temperature) for a in alphas] + [(max(alphas), t) for t in temperatures]
 swept = {}
 for a, t in tried:
-    model = training.run_stream(first, methods.LwF(a, t), stream, config).model
+    model = training.proceed(first, stream, method=methods.LwF(a, t)).model
     swept[f"α = {a:g}, T = {t:g}"] = look(model)
 shown = {"finetuning": looks["finetuning, one softmax"]} | swept | {"joint training": looks["joint training"]}
 columns = {label: {name: of[key] for name, of in shown.items()} for label, key in keys.items()}

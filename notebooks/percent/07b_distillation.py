@@ -180,11 +180,11 @@ looks = {}
 kinds = {"finetuning": methods.Finetune(), "LwF": methods.LwF(able), "rehearsal": methods.Replay(memory)}
 for name, method in kinds.items():
     early = training.run_stream(models.mlp, method, split, config, range(seeds), until=1)
-    late = training.run_stream(early, None, split, config)
+    late = training.proceed(early, split)
     (before, hidden_before), (after, hidden_after) = (
-        training.predict(run.model, images, first.x_val, hidden=True) for run in (early, late)
+        training.activations(run.model, images, first.x_val) for run in (early, late)
     )
-    _, hidden = training.predict(late.model, images, images.x_val[index], hidden=True)
+    _, hidden = training.activations(late.model, images, images.x_val[index])
     looks[name] = {
         "accuracy": training.task_accuracies(late.model, split)[:, :-1].mean(1).numpy(),
         "told": training.task_accuracies(late.model, told)[:, :-1].mean(1).numpy(),

@@ -36,7 +36,8 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import data, methods, plots, results, streams, training
+from cf_utils import data, methods, observers, plots, results, streams, training
+from cf_utils.methods import schedules
 from cf_utils.randomness import generator
 
 tv = streams.import_torchvision()
@@ -165,19 +166,16 @@ class Freeze(methods.Method):
             value.data[:, rows] = then
 
 
-def cosine(loop):
-    if loop.moment == "before_epoch":
-        loop.set_lr(loop.config.lr * (1 + np.cos(np.pi * loop.epoch / loop.config.epochs)) / 2)
-
-
 sgd = training.TrainConfig(epochs, batch_size, lr, "sgd", 0.0, 0.9, fresh_optimizer=True, threads=threads)
 adamw = replace(sgd, epochs=learned_epochs, batch_size=2 * batch_size, lr=2e-3, optimizer="adamw", weight_decay=0.01)
 
 
-def fit(start, stream, seed, method=None, until=None, config=sgd, calls=()):
+def fit(start, stream, seed, method=None, until=None, config=sgd, watch=()):
     """Train a network, or what a Run left, until so many tasks of ``stream`` are learned: a Run of one seed."""
-    arm, calls = [Augment(), method or methods.Finetune()], [*calls, *[cosine] * (config.optimizer == "adamw")]
-    return training.run_stream(start, arm, stream, config, [seed], callbacks=calls, until=until)
+    arm = [Augment(), method or methods.Finetune(), *[schedules.Cosine()] * (config.optimizer == "adamw")]
+    if isinstance(start, training.Run):
+        return training.proceed(start, stream, until, observers=watch, method=arm, config=config)
+    return training.run_stream(start, arm, stream, config, [seed], observers=watch, until=until)
 
 
 # %% [markdown]
@@ -458,16 +456,23 @@ show("rankings", columns, rows, "After task 2 (first row: before it), told the t
 
 
 # %%
+class Halfway(observers.Observer):
+    """Measures after half of the epochs."""
+
+    def __init__(self, name, stream):
+        self.name, self.stream = name, stream
+
+    def after_epoch(self, loop):
+        if loop.epoch == epochs - 1:
+            measure(f"{self.name}, equal steps", loop.model, self.stream)
+
+
 for (seed, *_), scenario in product(state, ("task", "class")):
     stream, name = drawn(seed, scenario), "joint" if scenario == "task" else "joint, one softmax"
     both = streams.joint(replace(stream, tasks=stream.tasks[:2], groups=stream.groups[:2]))
 
-    def halfway(loop, stream=stream, name=name):
-        if loop.moment == "after_epoch" and loop.epoch == epochs - 1:
-            measure(f"{name}, equal steps", loop.model, stream)
-
-    build, twice = lambda s=stream: vgg16(s.outputs), replace(sgd, epochs=2 * epochs)
-    after[f"{name}, twice the steps", seed] = fit(build, both, seed, config=twice, calls=[halfway])
+    build, twice, halfway = lambda s=stream: vgg16(s.outputs), replace(sgd, epochs=2 * epochs), [Halfway(name, stream)]
+    after[f"{name}, twice the steps", seed] = fit(build, both, seed, config=twice, watch=halfway)
     measure(f"{name}, twice the steps", after[f"{name}, twice the steps", seed].model, stream)
 labels = {f"{key}, {rule}": f"{key},\n{rule} (%)" for rule, key in product(("told", "not told"), ("mean", "task 1"))}
 rows = ["nothing frozen", "MSE, 50%", "all convolutions"]

@@ -38,6 +38,7 @@ from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
 from cf_utils import data, methods, models, plots, results, streams, training
+from cf_utils.methods import schedules
 from cf_utils.randomness import generator
 
 streams.import_torchvision()
@@ -99,14 +100,9 @@ class Augment(methods.Method):
         return batch
 
 
-def cosine(loop):
-    if loop.moment == "before_epoch":
-        loop.set_lr(loop.config.lr * (1 + np.cos(np.pi * loop.epoch / loop.config.epochs)) / 2)
-
-
 def fit(stream, seed, epochs, lr):
     config = training.TrainConfig(epochs, batch_size, lr, "adamw")
-    return training.run_stream(resnet18, Augment(), stream, config, [seed], "cpu", [cosine]).model
+    return training.run_stream(resnet18, [Augment(), schedules.Cosine()], stream, config, [seed], "cpu").model
 
 
 names = list(dict(resnet18().named_children()))

@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import data, methods, metrics, plots, results, streams, training
+from cf_utils import data, methods, metrics, observers, plots, results, streams, training
 from cf_utils.methods import preserve
 
 plots.style()
@@ -108,14 +108,21 @@ Markdown(f"```python\n{inspect.getsource(methods.APR)}```")
 memory = {"memory": buffer_size, "batch": replayed, "per_task": True}
 places = ["act3", "conv4", "act4", "fc5", "act5", "fc6", "fc6"]  # the source's; fc6: the logits
 apr = methods.APR(apr_lambda, **memory, per_class=apr_samples, places=places)
-note = training.at(
-    "before_task",
-    lambda loop: loop.t and print("as task 2 begins:", loop.methods[0].penalty(loop, None, None).tolist()),
-)
-later = training.at(
-    "after_task", lambda loop: loop.t and print("as it ends:", loop.methods[0].penalty(loop, None, None).tolist())
-)
-_ = training.run_stream(network, apr, stream, config, [0], callbacks=[note, later], until=2)
+
+
+class Penalty(observers.Observer):
+    """Prints APR's penalty as task 2 begins and as it ends."""
+
+    def before_task(self, loop):
+        if loop.t:
+            print("as task 2 begins:", loop.methods[0].penalty(loop, None, None).tolist())
+
+    def after_task(self, loop):
+        if loop.t:
+            print("as it ends:", loop.methods[0].penalty(loop, None, None).tolist())
+
+
+_ = training.run_stream(network, apr, stream, config, [0], observers=[Penalty()], until=2)
 
 
 # %% [markdown]

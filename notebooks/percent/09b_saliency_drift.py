@@ -35,7 +35,7 @@ from skimage.metrics import structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import data, methods, plots, results, streams, training
+from cf_utils import data, methods, observers, plots, results, streams, training
 from cf_utils.methods import preserve
 
 plots.style()
@@ -103,22 +103,28 @@ arms = {
 
 
 # %%
+class Maps(observers.Observer):
+    """Before training and after each task, on task 1: maps ``[R, N, H, W]``, and what was right ``[R, N]``."""
+
+    def before_task(self, loop):
+        if loop.t == 0:
+            self.after_task(loop)
+
+    def after_task(self, loop):
+        x, y, count = loop.stream.tasks[0].x_test, loop.stream.tasks[0].y_test, len(loop.model)
+        seen = loop.stream.images.scale(x).expand(count, *x.shape)
+        maps = preserve.grad_cam(loop.model, seen, y.expand(count, -1), "conv4")
+        maps = F.interpolate(maps, x.shape[-2:], mode="bilinear")
+        right = training.predict(loop.model, loop.stream.images, x).argmax(2) == y
+        self.records.append((maps.cpu().numpy(), right.cpu().numpy()))
+
+
 def follow(images, method, epochs, seeds, until=None):
     """Before training and after each task, on task 1: maps ``[R, N, H, W]``, what was right; and the accuracies."""
-    stream, states = streams.split(images, groups, scenario="class"), []
-
-    def look(loop):
-        if loop.moment == "after_task" or (loop.moment == "before_task" and not loop.t):
-            x, y, count = loop.stream.tasks[0].x_test, loop.stream.tasks[0].y_test, len(loop.model)
-            seen = loop.stream.images.scale(x).expand(count, *x.shape)
-            maps = preserve.grad_cam(loop.model, seen, y.expand(count, -1), "conv4")
-            maps = F.interpolate(maps, x.shape[-2:], mode="bilinear")
-            right = training.predict(loop.model, loop.stream.images, x).argmax(2) == y
-            states.append((maps.cpu().numpy(), right.cpu().numpy()))
-
+    stream, maps = streams.split(images, groups, scenario="class"), Maps()
     config = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
-    run = training.run_stream(lambda: network(images), method, stream, config, seeds, callbacks=[look], until=until)
-    return states, run.accuracy
+    run = training.run_stream(lambda: network(images), method, stream, config, seeds, observers=[maps], until=until)
+    return maps.records, run.accuracy
 
 
 def follow_all(images, epochs):

@@ -44,7 +44,7 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import data, methods, metrics, observers, plots, probes, replicas, results, streams, training
 from cf_utils.randomness import generator
 
 plots.style()
@@ -157,17 +157,17 @@ fitted = torch.arange(len(y)) < len(task.y_train)
 # hit and probe fall by less than ten points and stay above those of an untrained network: the head forgets, not the layer. Larger buffers keep more. A t-SNE plane shows clouds tighter than they are in the layer.
 
 # %%
-looks, accuracy = {"untrained": look(models.Replicas(network, range(seeds)))}, {}
+looks, accuracy = {"untrained": look(replicas.Replicas(network, range(seeds)))}, {}
 store = methods.Replay(len(task.y_train), per_task=True)
 first = training.run_stream(network, store, stream, config, range(seeds), until=1)
 looks["model 1"] = look(first.model)
 
 
-def train(name, method, call):
+def train(name, method, watch):
     """Train ``method`` from the end of the first task on, its images stored as it would have; accuracies are kept."""
     kept = first.methods[0].stored if method.memory else []
     method.stored = [(x[:, : method.memory], y[:, : method.memory]) for x, y in kept]
-    accuracy[name] = training.run_stream(first, method, stream, config, callbacks=[call]).accuracy
+    accuracy[name] = training.proceed(first, stream, method=method, observers=[watch]).accuracy
 
 
 def cell(total, k):
@@ -175,8 +175,9 @@ def cell(total, k):
 
 
 for total in buffers:
-    keep = training.at("after_task", lambda loop: looks.update({cell(total, loop.t + 1): look(loop.model)}))
-    train(f"buffer {total}", methods.Replay(total // 3, batch=replayed, per_task=True), keep)
+    after = observers.Looks(lambda loop: look(loop.model))
+    train(f"buffer {total}", methods.Replay(total // 3, batch=replayed, per_task=True), after)
+    looks |= {cell(total, k): found for k, found in enumerate(after.found, start=2)}
 joint = training.run_stream(network, methods.Finetune(), streams.joint(stream), config, range(seeds))
 looks["joint"] = look(joint.model)
 looks["pixels"] = measure(images.scale(x).flatten(1).unsqueeze(0))  # one "seed" for all
@@ -299,13 +300,19 @@ arms |= {f"APR, n = {n}": methods.APR(apr_lambda, **memory, per_class=n, places=
 terms = {}
 
 
-def weigh(loop):
-    if loop.t == 1 and "SPL" in name:
-        terms[name] = loop.methods[0].penalty(loop, None, None).detach().cpu().numpy()
+class Weigh(observers.Observer):
+    """SPL's term as task 2 begins, into ``terms``."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def before_task(self, loop):
+        if loop.t == 1 and "SPL" in self.name:
+            terms[self.name] = loop.methods[0].penalty(loop, None, None).detach().cpu().numpy()
 
 
 for name, method in arms.items():
-    train(name, method, training.at("before_task", weigh))
+    train(name, method, Weigh(name))
 
 # %%
 ends = {"accuracy at the end (%)": metrics.average_accuracy, "right after each task (%)": metrics.learning_accuracy}

@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, results, streams, training
+from cf_utils import data, methods, metrics, models, observers, plots, results, streams, training
 
 streams.import_torchvision()
 
@@ -91,7 +91,7 @@ class LongShort(methods.Replay):
         norms = {name.rpartition(".")[0] for name in statistics}
         for name, value in (weights | statistics).items() if self.share else ():
             normal, split = name.rpartition(".")[0] in norms, name.split(".")[-2].startswith(("conv", "fc"))
-            if value.ndim > 1 and (self.norms if normal else split and name not in [*weights][-2:]):
+            if value.ndim > 1 and (self.norms if normal else split and name not in loop.model.head):
                 self.hold(loop, value, value.shape[1] if normal else round(self.share * value.shape[1]))
 
     def hold(self, loop, value, count):
@@ -132,38 +132,40 @@ networks = {
 runs, passes = {}, {}
 
 
-def watch(records, layer):
-    """A callback that appends what each pass over a later task did: fall of accuracy, change of responses, [R] each."""
-    kept = {}
+class Passes(observers.Observer):
+    """Records what each pass over a later task did: fall of accuracy, change of responses, ``[R]`` each."""
 
-    def look(loop):
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def look(self, loop):
         earlier = loop.stream.tasks[: loop.t]
         right = [training.accuracy_on(loop.model, images, task.x_test, task.y_test) for task in earlier]
-        _, hidden = training.predict(loop.model, images, earlier[0].x_test, [layer])
-        return torch.stack(right).mean(0), hidden[layer].chunk(2, 2)
+        _, hidden = training.activations(loop.model, images, earlier[0].x_test, [self.layer])
+        return torch.stack(right).mean(0), hidden[self.layer].chunk(2, 2)
 
-    def callback(loop):
-        if loop.t and loop.moment == "before_epoch":
-            kept["was"] = look(loop)
-        elif loop.t and loop.moment == "after_epoch":
-            (was, before), (now, after) = kept["was"], look(loop)
+    def before_epoch(self, loop):
+        self.before = self.look(loop) if loop.t else None
+
+    def after_epoch(self, loop):
+        if loop.t:
+            (was, before), (now, after) = self.before, self.look(loop)
             change = [
                 (b - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1) for a, b in zip(before, after, strict=True)
             ]
-            records.append({"fall": was - now, "long-term": change[0], "short-term": change[1]})
-
-    return callback
+            self.records.append({"fall": was - now, "long-term": change[0], "short-term": change[1]})
 
 
 def train(network, name, method, watched=True):
     """Train replicas; keeps the accuracies and, averaged over the passes, what they did."""
     build, layer = networks[network]
-    key, records = f"{network}, {name}", []
-    calls = [watch(records, layer)] if watched else []
-    runs[key] = training.run_stream(build, method, stream, config, range(seeds), callbacks=calls).accuracy
+    key, watch = f"{network}, {name}", Passes(layer)
+    watching = [watch] if watched else []
+    runs[key] = training.run_stream(build, method, stream, config, range(seeds), observers=watching).accuracy
     passes[key] = {
-        what: torch.stack([record[what] for record in records]).mean(0).numpy()
-        for what in (records[0] if records else ())
+        what: torch.stack([record[what] for record in watch.records]).mean(0).numpy()
+        for what in (watch.records[0] if watch.records else ())
     }
 
 

@@ -1,0 +1,144 @@
+"""What watches a run: acts at its moments, changes nothing, and holds what it recorded.
+
+``curves = Curves(100); run_stream(..., observers=[curves]); curves.table``. An observer watches one run.
+"""
+
+import numpy as np
+import pandas as pd
+import torch
+
+from cf_utils.methods import Moments
+from cf_utils.probes import cross_entropy, layers
+from cf_utils.streams import mask_logits
+from cf_utils.training import predict
+
+
+class Observer(Moments):
+    """Base of what watches; a subclass appends to ``records`` at the moments that it needs.
+
+    records: dicts, each with "task" and "step" and with numbers, or lists of one number a replica.
+    """
+
+    def __init__(self):
+        self.records = []
+
+    @property
+    def table(self):
+        """All that was recorded, a DataFrame with a row for each record and replica; "replica" counts from 0."""
+        frame = pd.DataFrame(self.records)
+        if frame.empty:
+            return frame
+        lists = [key for key in frame if isinstance(frame[key].iloc[0], list)]
+        rows = frame.assign(replica=[range(len(values)) for values in frame[lists[0]]]).explode([*lists, "replica"])
+        return rows.reset_index(drop=True).astype(dict.fromkeys(lists, float) | {"replica": int})
+
+    def of(self, key, **where):
+        """Steps ``[S]`` and values ``[R, S]`` of ``key``, of the records with the fields ``where``, e.g. task=1."""
+        chosen = [record for record in self.records if all(record[k] == v for k, v in where.items())]
+        return np.array([record["step"] for record in chosen]), np.array([record[key] for record in chosen]).T
+
+
+class Looks(Observer):
+    """Calls ``look(loop)`` after each task; ``found`` has what it returned, a list with one entry a task."""
+
+    def __init__(self, look):
+        super().__init__()
+        self.look, self.found = look, []
+
+    def after_task(self, loop):
+        self.found.append(self.look(loop))
+
+
+class Curves(Observer):
+    """Follows every task up to the current one while that is trained.
+
+    Records "task", "step", "on", "right", "loss" at each of the first ``dense`` steps (step 0 included), then at every
+    ``sparse``-th: share of right answers and mean cross-entropy (nats) on the first ``count`` validation images of task
+    ``on``.
+    """
+
+    def __init__(self, count, dense=60, sparse=25):
+        super().__init__()
+        self.count, self.dense, self.sparse = count, dense, sparse
+
+    def before_task(self, loop):
+        self.after_step(loop)
+
+    def after_step(self, loop):
+        if loop.step > self.dense and loop.step % self.sparse:
+            return
+        for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
+            x, y = task.x_val[: self.count], task.y_val[: self.count]
+            logits = predict(loop.model, loop.stream.images, x)
+            logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
+            right, loss = (logits.argmax(2) == y).double().mean(1), cross_entropy(logits.log_softmax(2), y)
+            where = {"task": loop.t, "step": loop.step, "on": j}
+            self.records.append(where | {"right": right.tolist(), "loss": loss.tolist()})
+
+    def by_task(self, key="right"):
+        """As ``plots.forgetting_grid`` takes them: [task trained][task tested] -> steps ``[S]``, values ``[R, S]``."""
+        tasks = range(1 + max(record["task"] for record in self.records))
+        return [{j: self.of(key, task=t, on=j) for j in range(t + 1)} for t in tasks]
+
+    def steps_to_half(self, t):
+        """First step of task ``t`` (from 1) with at most half of the task before right, ``[R]``; as ``first_step``."""
+        steps, right = self.of("right", task=t, on=t - 1)
+        return _first(steps, right <= 0.5)
+
+    def first_step(self, level, t=0):
+        """First step of task ``t`` with ``level`` of its own images right, ``[R]``; the last plus 1 if none has."""
+        steps, right = self.of("right", task=t, on=t)
+        return _first(steps, right >= level)
+
+
+def _first(steps, there):
+    return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
+
+
+class Updates(Observer):
+    """Records at each step "task", "step", "layer" and "update": ||dw|| / ||w|| of the layer's weight."""
+
+    def before_task(self, loop):
+        self.before = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
+
+    def after_step(self, loop):
+        for name, before in self.before.items():
+            now = loop.model.weights[name].detach().flatten(1)
+            size = before.norm(dim=1)
+            update = before.sub_(now).norm(dim=1) / size  # in place: nothing to allocate
+            before.copy_(now)
+            where = {"task": loop.t, "step": loop.step, "layer": name}
+            self.records.append(where | {"update": update.tolist()})
+
+
+class Displacements(Observer):
+    """Records after each task "task", "step", "layer" and "moved": ||w after - w before|| / ||w before||."""
+
+    def before_task(self, loop):
+        self.before = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
+
+    def after_task(self, loop):
+        for name, before in self.before.items():
+            now = loop.model.weights[name].detach().flatten(1)
+            moved = (now - before).norm(dim=1) / before.norm(dim=1)
+            where = {"task": loop.t, "step": loop.step, "layer": name}
+            self.records.append(where | {"moved": moved.tolist()})
+
+
+class Gradients(Observer):
+    """Sums |gradient| over each task's steps: ``totals[task][weight's name]`` ``[R, ...]``, on the CPU."""
+
+    def __init__(self):
+        super().__init__()
+        self.totals = []
+
+    def before_task(self, loop):
+        self.running = {n: torch.zeros_like(w, requires_grad=False) for n, w in loop.model.weights.items()}
+
+    def after_step(self, loop):
+        for name, weight in loop.model.weights.items():
+            if weight.grad is not None:
+                self.running[name] += weight.grad.abs()
+
+    def after_task(self, loop):
+        self.totals.append({name: total.cpu() for name, total in self.running.items()})

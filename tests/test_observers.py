@@ -1,0 +1,93 @@
+"""Observers: known answers by hand, and what they record on a small stream."""
+
+import pytest
+import torch
+from conftest import assert_same_run, at, small, train
+
+from cf_utils import methods, observers, probes, training
+
+CONFIG = training.TrainConfig(epochs=2, batch_size=8)
+
+
+def test_observers_measure_what_they_say(stream):
+    norms, updates, moved = [], observers.Updates(), observers.Displacements()
+    summed, curves = observers.Gradients(), observers.Curves(3, dense=2, sparse=4)
+    note = at("after_step", lambda loop: norms.append(loop.model.weights["fc1.weight"].grad.abs().clone()))
+    run = train(small(), methods.Finetune(), stream, CONFIG, observers=[updates, moved, note, summed, curves])
+    steps = len(norms) // 3
+    torch.testing.assert_close(summed.totals[0]["fc1.weight"], sum(norms[:steps]))
+    assert len(updates.records) == 3 * len(norms) and len(moved.records) == 3 * 3
+    where, sizes = updates.of("update", task=0, layer="fc1.weight")
+    assert sizes.shape == (3, steps) and where.tolist() == list(range(1, steps + 1))
+    way = moved.of("moved", task=0, layer="fc1.weight")[1]
+    assert way.shape == (len(run.seeds), 1) and (way[:, 0] < sizes.sum(1) * 1.5).all()
+    assert sorted({r["step"] for r in curves.records}) == [0, 1, 2, *range(4, steps + 1, 4)]
+
+
+def test_a_table_has_a_row_for_each_record_and_replica(stream):
+    curves = observers.Curves(3)
+    train(small(), methods.Finetune(), stream, CONFIG, observers=[curves])
+    table = curves.table
+    assert list(table) == ["task", "step", "on", "right", "loss", "replica"]
+    assert len(table) == 3 * len(curves.records)
+    chosen = table[(table.task == 1) & (table.on == 0) & (table.replica == 2)]
+    assert chosen["right"].tolist() == curves.of("right", task=1, on=0)[1][2].tolist()
+    assert observers.Curves(3).table.empty
+
+
+def test_by_task_holds_what_of_gives(stream):
+    curves = observers.Curves(3)
+    train(small(), methods.Finetune(), stream, CONFIG, observers=[curves])
+    grid = curves.by_task("loss")
+    assert [sorted(row) for row in grid] == [[0], [0, 1], [0, 1, 2]]
+    assert (grid[2][1][1] == curves.of("loss", task=2, on=1)[1]).all()
+
+
+def test_looks_are_taken_after_each_task(stream):
+    looks = observers.Looks(lambda loop: (loop.t, probes.standing(loop)))
+    train(small(), methods.Finetune(), stream, CONFIG, observers=[looks])
+    assert [t for t, _ in looks.found] == [0, 1, 2]
+
+
+def test_watching_changes_nothing(stream):
+    watch = [observers.Curves(3), observers.Updates(), observers.Displacements(), observers.Gradients()]
+    watch.append(observers.Looks(probes.standing))
+    method = [methods.Replay(6), methods.ActivationL1(0.1)]
+    runs = [train(small("batch", 0.2), method, stream, CONFIG, observers=seen) for seen in ((), watch)]
+    assert_same_run(*runs)
+
+
+def test_gradients_of_frozen_weights_are_zero(stream):
+    class Hold(methods.Method):
+        def before_task(self, loop):
+            loop.model.weights["fc1.bias"].requires_grad_(False)
+
+    summed = observers.Gradients()
+    train(small(), Hold(), stream, CONFIG, observers=[summed])
+    assert summed.totals[1]["fc1.bias"].eq(0).all() and summed.totals[1]["fc1.weight"].gt(0).any()
+
+
+def test_forgetting_is_timed_by_hand():
+    right = [(0, [1.0, 1.0, 1.0]), (1, [0.6, 0.9, 0.9]), (2, [0.4, 0.8, 0.9]), (3, [0.0, 0.5, 0.9])]
+    curves = observers.Curves(3)
+    curves.records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
+    assert curves.steps_to_half(1).tolist() == [2, 3, 4], "4: never within the three steps"
+
+
+def test_first_step_at_which_enough_is_right():
+    right = [(0, [0, 0]), (5, [0.9, 0.2]), (9, [1, 0.3])]
+    curves = observers.Curves(3)
+    curves.records = [{"task": 0, "step": step, "on": 0, "right": values} for step, values in right]
+    assert curves.first_step(0.9).tolist() == [5, 10]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+def test_what_is_seen_of_a_model_on_cuda_is_on_the_cpu(stream, images):
+    looks, summed = observers.Looks(probes.standing), observers.Gradients()
+    watch = [looks, summed, observers.Curves(3)]
+    run = training.run_stream(small(), methods.Finetune(), stream, CONFIG, [0, 1], "auto", watch)
+    logits, hidden = training.activations(run.model, images, images.x_test)
+    tensors = [*looks.found[-1].values(), *summed.totals[0].values(), logits, *hidden.values()]
+    tensors += probes.activity(run.model, images, images.x_test).values()
+    assert next(run.model.parameters()).is_cuda and not any(tensor.is_cuda for tensor in tensors)
