@@ -182,7 +182,7 @@ def test_strengths_of_replicas_and_frozen_weights_come_back(stream, tmp_path):
     part = train(small(), chain, stream, config, until=1)
     checkpoint.save(part, stream, tmp_path / "run")
     again = checkpoint.load(tmp_path / "run", small(), chain, stream, config, device="cpu")
-    assert_same_run(train(again, None, stream, config), train(small(), chain, stream, config))
+    assert_same_run(proceed(again, stream), train(small(), chain, stream, config))
 
 
 def test_a_method_that_stores_what_cannot_be_written_is_named(stream, tmp_path):
@@ -202,7 +202,7 @@ def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_th
             take_over(first, method, stream, "cpu")
         return
     before = state(first.model)
-    run = train(take_over(first, method, stream, "cpu"), None, stream, settings)
+    run = proceed(take_over(first, method, stream, "cpu"), stream)
     whole = train(build, method, stream, settings)
     assert_same_run(run, whole)
     assert_same(state(first.model), before)
