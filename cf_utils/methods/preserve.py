@@ -1,7 +1,7 @@
 import torch
 from torch.nn import functional as F
 
-from cf_utils.methods.base import check_count, check_strength, take
+from cf_utils.methods.base import check_count, check_strength
 from cf_utils.methods.replay import Replay
 from cf_utils.models import evaluating
 from cf_utils.randomness import generator
@@ -35,14 +35,14 @@ class APR(Replay):
             *loop.model.relus,
             *dict.fromkeys(name.rpartition(".")[0] for name in loop.model.head),
         ]
-        x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+        x, y = self.stored.x, self.stored.y
         with evaluating(loop.model) as model:
             logits = torch.cat([model(loop.scaled(part)) for part in x.split(500, 1)], 1)
         right = mask_logits(logits, y, loop.allowed).argmax(2) == y
         found = [((y == c) & right).int().sort(dim=1, descending=True, stable=True) for c in y.unique()]
         weight, index = (torch.cat([f[i][:, : self.per_class] for f in found], 1) for i in (0, 1))
-        index = index + y.shape[1] * torch.arange(len(y), device=y.device).unsqueeze(1)
-        self.samples = loop.scaled(take(x.flatten(0, 1), index)), take(y.flatten(), index), weight
+        x, y = self.stored.at(index)
+        self.samples = loop.scaled(x), y, weight
         self.then = {name: h.detach() for name, h in look(loop.model, self.samples[0], self.kept_at)[1].items()}
 
     def penalty(self, loop, batch, logits):
