@@ -11,8 +11,9 @@ from torch import optim
 from torch.nn import functional as F
 
 from cf_utils import metrics
+from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import check_count, take
+from cf_utils.methods.base import take
 from cf_utils.models import Replicas, digest, evaluating
 from cf_utils.randomness import generator
 from cf_utils.streams import mask_logits
@@ -55,17 +56,22 @@ class TrainConfig:
 
     def __post_init__(self):
         for name, least in (("epochs", 0), ("batch_size", 1), ("threads", 1)):
-            check_count(name, getattr(self, name), least)
+            self._keep(name, check_count(name, getattr(self, name), least))
         for name in ("lr", "weight_decay", "momentum"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
-                raise ValueError(f"{name}={value!r} is not possible; it is a finite number, 0 or more")
+            self._keep(name, check_number(name, getattr(self, name)))
+        for name in ("fresh_optimizer", "allow_divergence"):
+            self._keep(name, check_switch(name, getattr(self, name)))
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}; known are {', '.join(PRECISIONS)}")
-        if self.stop_at is not None and not 0 < self.stop_at <= 1:
-            raise ValueError(f"stop_at={self.stop_at} is not an accuracy; it lies in (0, 1]")
+        if self.stop_at is not None:
+            if not 0 < number(self.stop_at) <= 1:
+                raise ValueError(f"stop_at={self.stop_at!r} is not an accuracy; it lies in (0, 1]")
+            self._keep("stop_at", float(self.stop_at))
+
+    def _keep(self, name, value):
+        object.__setattr__(self, name, value)  # past the dataclass, which is frozen
 
 
 @dataclass
@@ -323,7 +329,7 @@ def _check(run, stream, config, evaluate, until):
         was, now = getattr(run.config, key), getattr(config, key)
         if was != now:
             raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
-    if isinstance(until, bool) or not isinstance(until, int) or not run.done <= until <= len(stream):
+    if not is_whole(until) or not run.done <= until <= len(stream):
         raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
 
 
@@ -452,7 +458,7 @@ def predict(model, images, x, hidden=False, chunk=None):
     with evaluating(model):
         parts = [
             model.on(images.scale(c.to(weight.device, memory_format=layout)).to(weight.dtype), hidden)
-            for c in x.split(chunk or (100 if convolutional else 2000))
+            for c in x.split(int(chunk or (100 if convolutional else 2000)))
         ]
     if not hidden:
         return torch.cat(parts, 1).to(x.device)

@@ -29,7 +29,7 @@ from cf_utils.methods import (
     ogd,
     preserve,
 )
-from cf_utils.methods.base import check_count, check_strength
+from cf_utils.methods.base import check_strength
 from cf_utils.methods.springs import Quadratic
 from cf_utils.models import Replicas
 from cf_utils.randomness import generator
@@ -551,12 +551,6 @@ def test_preserving_losses_name_wrong_arguments(stream):
 def test_impossible_strength_is_refused(value):
     with pytest.raises(ValueError, match=r"s=.* is not possible; it is 0 or more, one number or one for each replica"):
         check_strength("s", value)
-
-
-@pytest.mark.parametrize(("value", "least"), [(-1, 0), (0, 1), (1.0, 0), (True, 0), (None, 0)])
-def test_impossible_count_is_refused(value, least):
-    with pytest.raises(ValueError, match=f"n={value} is not possible; it is a whole number, {least} or more"):
-        check_count("n", value, least)
 
 
 # --- activation-l1 ---

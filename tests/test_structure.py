@@ -14,22 +14,23 @@ PACKAGE = ROOT / "cf_utils"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 # Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not here fails.
-BOTTOM = {"data", "metrics", "randomness", "files", "_torchvision"}
+BOTTOM = {"checks", "data", "metrics", "randomness", "files", "_torchvision"}
 TRAINING = {"training", "methods", "models", "streams", "data", "importances", "probes", "saliency"}
 ALLOWED = {
     "__init__": set(),
     "_torchvision": set(),
+    "checks": set(),
     "randomness": set(),
     "metrics": set(),
     "files": set(),
     "settings": set(),
-    "shapes": set(),
-    "data": {"_torchvision", "shapes"},
+    "shapes": {"checks"},
+    "data": {"_torchvision", "checks", "shapes"},
     "streams": BOTTOM,
-    "models": {"_torchvision"},
-    "importances": {"models", "randomness"},
-    "methods": {"models", "randomness", "metrics", "streams", "importances", "data"},
-    "training": {"methods", "metrics", "models", "streams", "data", "randomness"},
+    "models": {"_torchvision", "checks"},
+    "importances": {"checks", "models", "randomness"},
+    "methods": {"checks", "models", "randomness", "metrics", "streams", "importances", "data"},
+    "training": {"checks", "methods", "metrics", "models", "streams", "data", "randomness"},
     "checkpoint": {"training", "models", "files"},
     "probes": {"training", "methods", "models", "streams", "importances"} | BOTTOM,
     "saliency": {"training", "models", "streams"} | BOTTOM,

@@ -1,7 +1,8 @@
 import torch
 from torch.nn import functional as F
 
-from cf_utils.methods.base import check_count, check_strength
+from cf_utils.checks import check_count, check_number
+from cf_utils.methods.base import check_strength
 from cf_utils.methods.replay import Replay
 from cf_utils.models import evaluating
 from cf_utils.randomness import generator
@@ -68,7 +69,8 @@ class SPL(APR):
 
     def __init__(self, strength, memory, place, noise_std=0.1, saliency_threshold=0.5, per_class=6, **replay):
         super().__init__(strength, memory, per_class=per_class, places=[place], **replay)
-        self.place, self.noise_std, self.saliency_threshold = place, noise_std, saliency_threshold
+        self.place, self.noise_std = place, check_number("noise_std", noise_std)
+        self.saliency_threshold = check_number("saliency_threshold", saliency_threshold, least=-float("inf"))
 
     def before_task(self, loop):
         super().before_task(loop)

@@ -1,6 +1,7 @@
 import torch
 
-from cf_utils.methods.base import Method, check_count
+from cf_utils.checks import check_count, check_switch
+from cf_utils.methods.base import Method
 from cf_utils.methods.memory import Memory
 
 
@@ -19,9 +20,9 @@ class Replay(Method):
     example = {"memory": 500}
 
     def __init__(self, memory, batch=None, per_task=False):
-        self.memory, self.per_task = check_count("memory", memory), per_task
+        self.memory, self.per_task = check_count("memory", memory), check_switch("per_task", per_task)
         self.batch = batch if batch is None else check_count("batch", batch, least=1)
-        self.stored = Memory(self.memory, per_task)
+        self.stored = Memory(self.memory, self.per_task)
 
     def before_epoch(self, loop):
         self.stored.draw(loop, self.batch or loop.config.batch_size)
