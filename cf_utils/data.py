@@ -16,7 +16,6 @@ import warnings
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 
 import numpy as np
@@ -26,6 +25,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 
 from cf_utils import shapes
 from cf_utils._torchvision import import_torchvision
+from cf_utils.checks import is_whole
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -150,7 +150,7 @@ def flip_and_crop(x, generator=None, padding=4):
     if not isinstance(x, torch.Tensor) or x.ndim < 3:
         given = x.shape if isinstance(x, torch.Tensor) else type(x).__name__
         raise ValueError(f"images are a tensor [..., C, H, W], not {given}")
-    if not _is_whole(padding) or padding < 0:
+    if not is_whole(padding) or padding < 0:
         raise ValueError(f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more")
     if not (generator is None or isinstance(generator, torch.Generator)):
         raise ValueError(f"generator={generator!r} is not possible; it is a torch.Generator, or None")
@@ -166,11 +166,6 @@ def flip_and_crop(x, generator=None, padding=4):
     index = index.view(n, 1, height * width).expand(n, channels, -1)
     padded = torch.nn.functional.pad(x.reshape(n, channels, height, width), [padding] * 4)
     return padded.flatten(2).gather(2, index).view(x.shape)
-
-
-def _is_whole(value):
-    """Whether ``value`` is a whole number, Python's or numpy's; True and False are none."""
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _check_masks(name, masks, x):
@@ -197,12 +192,12 @@ def _images(name, classes, x_train, y_train, x_test, y_test):
 
 def _hold_out(images, validation, seed, train=None):
     n, impossible = len(images.y_train), f"is not possible: {images.name} has"
-    if not _is_whole(seed) or not -(2**63) <= seed < 2**64:
+    if not is_whole(seed) or not -(2**63) <= seed < 2**64:
         raise DataError(f"seed={seed!r} is not possible; it is a whole number of at most 64 bits")
-    if not _is_whole(validation) or not 0 <= validation < n:
+    if not is_whole(validation) or not 0 <= validation < n:
         raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
     rest = n - int(validation)
-    if train is not None and (not _is_whole(train) or not 1 <= train <= rest):
+    if train is not None and (not is_whole(train) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
     validation, train = int(validation), rest if train is None else int(train)
     if train == n:

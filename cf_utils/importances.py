@@ -11,6 +11,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from cf_utils.checks import check_count
 from cf_utils.randomness import generator as seeded
 
 FISHERS = ("exact", "sampled", "empirical", "batched")
@@ -148,8 +149,7 @@ def _stacked(model, one):
 
 def _batched(network, x, y, counted, batch, chunk=1000):
     """Mean over batches of the squared gradient of a batch's mean cross-entropy."""
-    if batch < 1:
-        raise ValueError(f"batch={batch} is not possible; it is 1 or more")
+    batch = check_count("batch", batch, 1)
     total = {name: torch.zeros_like(w) for name, w in network.named_parameters()}
     batches = list(zip(x.split(batch), y.split(batch), strict=True))
     for images, labels in batches:

@@ -10,6 +10,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
 from torch.nn import functional as F
 
+from cf_utils.checks import check_count
 from cf_utils.training import activations, predict
 
 
@@ -123,7 +124,7 @@ def held_out(y, classes, share=0.8, seed=0):
 
     The choice depends on y, share and seed alone, so that all replicas and tasks are scored on the same digits.
     """
-    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(seed))
+    order = torch.randperm(len(y), generator=torch.Generator().manual_seed(check_count("seed", seed)))
     index = torch.nonzero(torch.isin(y, torch.tensor(list(classes))))[:, 0]
     return index, torch.isin(index, order[: round(share * len(y))])
 

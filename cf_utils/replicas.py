@@ -5,12 +5,12 @@ import hashlib
 from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
-from numbers import Integral
 
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from cf_utils.checks import is_whole
 from cf_utils.models import STACKABLE
 
 
@@ -211,7 +211,7 @@ def checked_seeds(seeds):
     if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
     seeds = seeds.tolist() if isinstance(seeds, torch.Tensor) else list(seeds)
-    wrong = [seed for seed in seeds if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0]
+    wrong = [seed for seed in seeds if not is_whole(seed) or seed < 0]
     if not seeds or wrong:
         raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
     return [int(seed) for seed in seeds]

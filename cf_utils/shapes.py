@@ -5,9 +5,10 @@ drawn alike for all classes, and shapes of one size have one area (but for tips 
 """
 
 from functools import cache
-from numbers import Integral
 
 import numpy as np
+
+from cf_utils.checks import check_count
 
 SIDE = 32
 CHUNK = 500  # images drawn at a time: what stays in a CPU's cache
@@ -69,8 +70,7 @@ def generate(count, seed=0):
     ``[count, 32, 32]`` bool: the pixels that the object touches; all others show the ground alone.
     The same arguments give the same images. Raises ValueError if count is not a whole number of 1 or more.
     """
-    if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-        raise ValueError(f"count={count!r} is not possible; it is a whole number, 1 or more")
+    count = check_count("count", count, 1)
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % len(CLASSES))
     parts = [_draw(labels[i : i + CHUNK], rng) for i in range(0, count, CHUNK)]

@@ -8,11 +8,11 @@ class   the task is unknown: all outputs count, or those of the classes seen so 
 
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral
 
 import torch
 
 from cf_utils._torchvision import import_torchvision
+from cf_utils.checks import check_count, is_whole
 
 SCENARIOS = ("task", "domain", "class")
 FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -88,7 +88,7 @@ def split(images, classes, scenario="class", outputs="all"):
     if not groups or not all(groups):
         raise ValueError("a stream needs at least one task, and each task at least one class")
     flat = [c for group in groups for c in group]
-    if unknown := [c for c in flat if not (isinstance(c, Integral) and 0 <= c < count)]:
+    if unknown := [c for c in flat if not (is_whole(c) and 0 <= c < count)]:
         raise ValueError(f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {count - 1}")
     if twice := [c for c in flat if flat.count(c) > 1]:
         raise ValueError(f"class {twice[0]} stands in two places; tasks of a split stream are disjoint")
@@ -104,13 +104,11 @@ def draw_classes(images, tasks, classes, seed=0):
 
     Raises ValueError if a number is below 1 or the dataset has too few classes.
     """
-    for name, value in (("tasks", tasks), ("classes", classes)):
-        if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-            raise ValueError(f"{name}={value!r} is not possible; it is a whole number, 1 or more")
+    tasks, classes = check_count("tasks", tasks, 1), check_count("classes", classes, 1)
     count = len(images.classes)
     if tasks * classes > count:
         raise ValueError(f"{tasks} tasks of {classes} classes need {tasks * classes}, but {images.name} has {count}")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(seed)).tolist()
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(check_count("seed", seed))).tolist()
     return [order[t * classes : (t + 1) * classes] for t in range(tasks)]
 
 
@@ -119,10 +117,9 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
 
     The permutation is the same for every channel (Goodfellow et al. 2013, arXiv:1312.6211).
     """
-    if not isinstance(tasks, int) or tasks < 1:
-        raise ValueError(f"tasks={tasks!r} is not possible; a permuted stream has one task or more")
+    tasks = check_count("tasks", tasks, 1)
     _check_scenario(scenario, outputs)
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(check_count("seed", seed))
     pixels = images.x_train[0, 0].numel()
     orders = [torch.arange(pixels)] + [torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)]
     classes = list(range(len(images.classes)))

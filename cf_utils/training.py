@@ -11,8 +11,9 @@ from torch import optim
 from torch.nn import functional as F
 
 from cf_utils import metrics
+from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import Moments, check_count, take
+from cf_utils.methods.base import Moments, take
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas, digest, evaluating
 from cf_utils.streams import mask_logits
@@ -56,17 +57,22 @@ class TrainConfig:
 
     def __post_init__(self):
         for name, least in (("epochs", 0), ("batch_size", 1), ("threads", 1)):
-            check_count(name, getattr(self, name), least)
+            self._keep(name, check_count(name, getattr(self, name), least))
         for name in ("lr", "weight_decay", "momentum"):
-            value = getattr(self, name)
-            if not (isinstance(value, int | float) and 0 <= value < float("inf")):
-                raise ValueError(f"{name}={value!r} is not possible; it is a finite number, 0 or more")
+            self._keep(name, check_number(name, getattr(self, name)))
+        for name in ("fresh_optimizer", "allow_divergence"):
+            self._keep(name, check_switch(name, getattr(self, name)))
         if self.optimizer not in OPTIMIZERS:
             raise ValueError(f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}")
         if self.precision not in PRECISIONS:
             raise ValueError(f"unknown precision {self.precision!r}; known are {', '.join(PRECISIONS)}")
-        if self.stop_at is not None and not 0 < self.stop_at <= 1:
-            raise ValueError(f"stop_at={self.stop_at} is not an accuracy; it lies in (0, 1]")
+        if self.stop_at is not None:
+            if not 0 < number(self.stop_at) <= 1:
+                raise ValueError(f"stop_at={self.stop_at!r} is not an accuracy; it lies in (0, 1]")
+            self._keep("stop_at", float(self.stop_at))
+
+    def _keep(self, name, value):
+        object.__setattr__(self, name, value)  # past the dataclass, which is frozen
 
 
 @dataclass
@@ -342,7 +348,7 @@ def _check(run, stream, until):
         raise ValueError(f"the stream has a task without {run.evaluate} images; load with validation=1000 or so")
     if run.accuracy.shape[2] != len(stream):
         raise ValueError(f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
-    if isinstance(until, bool) or not isinstance(until, int) or not run.done <= until <= len(stream):
+    if not is_whole(until) or not run.done <= until <= len(stream):
         raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
 
 
@@ -459,7 +465,7 @@ def activations(model, images, x, layers=None, chunk=None):
     with evaluating(model):
         scaled = (
             images.scale(part.to(weight.device, memory_format=layout)).to(weight.dtype)
-            for part in x.split(chunk or (100 if convolutional else 2000))
+            for part in x.split(int(chunk or (100 if convolutional else 2000)))
         )
         logits, hidden = zip(*(model.activations(model.share(part), layers) for part in scaled), strict=True)
     joined = {name: torch.cat([part[name] for part in hidden], 1).to(x.device) for name in hidden[0]}

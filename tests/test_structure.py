@@ -14,23 +14,24 @@ PACKAGE = ROOT / "cf_utils"
 TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
 
 # Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not here fails.
-BOTTOM = {"data", "metrics", "randomness", "files", "_torchvision"}
+BOTTOM = {"checks", "data", "metrics", "randomness", "files", "_torchvision"}
 TRAINING = {"training", "methods", "models", "streams", "data", "importances", "probes", "saliency"}
 ALLOWED = {
     "__init__": set(),
     "_torchvision": set(),
+    "checks": set(),
     "randomness": set(),
     "metrics": set(),
     "files": set(),
     "settings": set(),
-    "shapes": set(),
-    "data": {"_torchvision", "shapes"},
+    "shapes": {"checks"},
+    "data": {"_torchvision", "checks", "shapes"},
     "streams": BOTTOM,
-    "models": {"_torchvision"},
-    "replicas": {"models"},
-    "importances": {"models", "randomness"},
-    "methods": {"models", "replicas", "randomness", "metrics", "streams", "importances", "data"},
-    "training": {"methods", "metrics", "models", "replicas", "streams", "data", "randomness"},
+    "models": {"_torchvision", "checks"},
+    "replicas": {"models", "checks"},
+    "importances": {"checks", "models", "randomness"},
+    "methods": {"checks", "models", "replicas", "randomness", "metrics", "streams", "importances", "data"},
+    "training": {"checks", "methods", "metrics", "models", "replicas", "streams", "data", "randomness"},
     "checkpoint": {"training", "models", "replicas", "files"},
     "probes": {"training", "methods", "models", "replicas", "streams", "importances"} | BOTTOM,
     "observers": {"probes", "training", "methods", "streams"},
@@ -143,6 +144,39 @@ def length(function):
 def test_no_function_is_longer_than_40_lines():
     long = [f"{path.name}: {f.name}" for path, tree in TREES.items() for f in functions(tree) if length(f) > 40]
     assert long == []
+
+
+def unlisted(folder):
+    """What a reader of ``folder/__init__.py`` misses, a sentence for each: files not imported, names not in __all__."""
+    listed = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
+    there = {name.rpartition(".")[::2] for name in imports(listed)}
+    (shown,) = [ast.literal_eval(node.value) for node in listed.body if isinstance(node, ast.Assign)]
+    for path in sorted(folder.glob("[!_]*.py")):
+        source, place = f"cf_utils.methods.{path.stem}", folder.relative_to(folder.parents[1]) / "__init__.py"
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
+        imported = {name for module, name in there if module == source}
+        if not imported:
+            yield f"{place} lacks {path.name}: add `from {source} import {', '.join(classes)}` and the names to __all__"
+        for name in sorted(imported - {*shown}):
+            yield f"{place} imports {name}: add it to __all__"
+
+
+def test_every_file_of_methods_is_listed():
+    assert list(unlisted(PACKAGE / "methods")) == []
+
+
+def test_a_file_of_methods_that_is_not_listed_is_named(tmp_path):
+    folder = tmp_path / "cf_utils" / "methods"
+    folder.mkdir(parents=True)
+    (folder / "__init__.py").write_text("from cf_utils.methods.a import A, B\n\n__all__ = ['A']\n")
+    (folder / "a.py").write_text("class A:\n    pass\n")
+    (folder / "anchor.py").write_text("class Anchor:\n    pass\n")
+    assert list(unlisted(folder)) == [
+        "cf_utils/methods/__init__.py imports B: add it to __all__",
+        "cf_utils/methods/__init__.py lacks anchor.py: add `from cf_utils.methods.anchor import Anchor` "
+        "and the names to __all__",
+    ]
 
 
 def test_a_method_is_one_screen():

@@ -1,12 +1,40 @@
-"""The methods, one file each; importing this package fills ``METHODS``, name -> class, and exports each class."""
+"""The methods, one file each; each file is listed here, which fills ``METHODS``, name -> class."""
 
-import importlib
-import pkgutil
-
+from cf_utils.methods.activation_l1 import ActivationL1
+from cf_utils.methods.augment import FlipAndCrop
 from cf_utils.methods.base import METHODS, Batch, Method, Moments
+from cf_utils.methods.ewc import EWC
+from cf_utils.methods.finetune import Finetune
+from cf_utils.methods.l2 import L2
+from cf_utils.methods.lwf import LwF
+from cf_utils.methods.mas import MAS
+from cf_utils.methods.memory import Memory
+from cf_utils.methods.ogd import OGD
+from cf_utils.methods.preserve import APR, SPL
+from cf_utils.methods.replay import Replay
+from cf_utils.methods.schedules import Cosine, SlowDown
+from cf_utils.methods.si import SI
+from cf_utils.methods.springs import Anchored
 
-for _module in sorted(module.name for module in pkgutil.iter_modules(__path__)):
-    importlib.import_module(f"{__name__}.{_module}")
-
-globals().update({_method.__name__: _method for _method in METHODS.values()})
-__all__ = ["METHODS", "Batch", "Method", "Moments", *sorted(_method.__name__ for _method in METHODS.values())]
+__all__ = [
+    "APR",
+    "EWC",
+    "L2",
+    "MAS",
+    "METHODS",
+    "OGD",
+    "SI",
+    "SPL",
+    "ActivationL1",
+    "Anchored",
+    "Batch",
+    "Cosine",
+    "Finetune",
+    "FlipAndCrop",
+    "LwF",
+    "Memory",
+    "Method",
+    "Moments",
+    "Replay",
+    "SlowDown",
+]

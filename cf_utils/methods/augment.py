@@ -1,7 +1,8 @@
 import torch
 
+from cf_utils.checks import check_count
 from cf_utils.data import flip_and_crop
-from cf_utils.methods.base import Method, check_count
+from cf_utils.methods.base import Method
 from cf_utils.randomness import generator
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 
 METHODS = {}
@@ -83,15 +84,8 @@ def take(x, index):
 
 
 def check_strength(name, strength):
-    """Return ``strength`` (a number, or one for each replica) as a float tensor; ValueError if below 0 or NaN."""
-    tensor = torch.as_tensor(strength, dtype=torch.float32)
-    if tensor.ndim > 1 or not bool((tensor >= 0).all()):
+    """Return ``strength`` (a number, or one for each replica) as a float tensor; ValueError if below 0 or no number."""
+    values = strength.detach().cpu().numpy() if isinstance(strength, torch.Tensor) else np.asarray(strength)
+    if values.dtype.kind not in "iuf" or values.ndim > 1 or not (values >= 0).all():
         raise ValueError(f"{name}={strength} is not possible; it is 0 or more, one number or one for each replica")
-    return tensor
-
-
-def check_count(name, value, least=0):
-    """Return ``value``; ValueError if it is not a whole number of ``least`` or more."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise ValueError(f"{name}={value!r} is not possible; it is a whole number, {least} or more")
-    return value
+    return torch.as_tensor(strength, dtype=torch.float32)

@@ -1,7 +1,7 @@
 import torch
 
 from cf_utils import importances
-from cf_utils.methods.base import check_count
+from cf_utils.checks import check_count, number
 from cf_utils.methods.springs import Anchored, outputs_of_task
 from cf_utils.randomness import generator
 
@@ -20,9 +20,10 @@ class EWC(Anchored):
     def __init__(self, strength, fisher="exact", batch=64, samples=None, online=None):
         super().__init__(strength)
         importances.check_kind(fisher, importances.FISHERS)
-        if online is not None and not 0 <= online <= 1:
-            raise ValueError(f"online={online} is not possible; it lies in [0, 1], or is None")
-        self.fisher, self.batch, self.online = fisher, check_count("batch", batch, 1), online
+        if online is not None and not 0 <= number(online) <= 1:
+            raise ValueError(f"online={online!r} is not possible; it lies in [0, 1], or is None")
+        self.fisher, self.batch = fisher, check_count("batch", batch, 1)
+        self.online = online if online is None else float(online)
         self.samples = samples if samples is None else check_count("samples", samples, 1)
 
     def importance_of(self, loop):

@@ -1,6 +1,7 @@
 import copy
 
-from cf_utils.methods.base import Method, check_count, check_strength
+from cf_utils.checks import check_count, check_switch, number
+from cf_utils.methods.base import Method, check_strength
 from cf_utils.replicas import evaluating
 
 
@@ -20,9 +21,9 @@ class LwF(Method):
 
     def __init__(self, strength, temperature=2.0, squared=True, warmup=0):
         self.strength = check_strength("strength", strength)
-        if not temperature > 0:
-            raise ValueError(f"temperature={temperature} is not possible; it is above 0")
-        self.temperature, self.squared = temperature, squared
+        if not number(temperature) > 0:
+            raise ValueError(f"temperature={temperature!r} is not possible; it is above 0")
+        self.temperature, self.squared = float(temperature), check_switch("squared", squared)
         self.warmup = check_count("warmup", warmup)
         self.teacher, self.warm = None, False
 

@@ -2,7 +2,8 @@ import psutil
 import torch
 from torch.nn import functional as F
 
-from cf_utils.methods.base import Method, check_count
+from cf_utils.checks import check_count
+from cf_utils.methods.base import Method
 from cf_utils.randomness import generator
 from cf_utils.streams import mask_logits
 

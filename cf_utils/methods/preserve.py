@@ -1,7 +1,8 @@
 import torch
 from torch.nn import functional as F
 
-from cf_utils.methods.base import check_count, check_strength, take
+from cf_utils.checks import check_count, check_number
+from cf_utils.methods.base import check_strength
 from cf_utils.methods.replay import Replay
 from cf_utils.randomness import generator
 from cf_utils.replicas import evaluating
@@ -35,14 +36,14 @@ class APR(Replay):
             *loop.model.relus,
             *dict.fromkeys(name.rpartition(".")[0] for name in loop.model.head),
         ]
-        x, y = (torch.cat(part, 1) for part in zip(*self.stored, strict=True))
+        x, y = self.stored.x, self.stored.y
         with evaluating(loop.model) as model:
             logits = torch.cat([model(loop.scaled(part)) for part in x.split(500, 1)], 1)
         right = mask_logits(logits, y, loop.allowed).argmax(2) == y
         found = [((y == c) & right).int().sort(dim=1, descending=True, stable=True) for c in y.unique()]
         weight, index = (torch.cat([f[i][:, : self.per_class] for f in found], 1) for i in (0, 1))
-        index = index + y.shape[1] * torch.arange(len(y), device=y.device).unsqueeze(1)
-        self.samples = loop.scaled(take(x.flatten(0, 1), index)), take(y.flatten(), index), weight
+        x, y = self.stored.at(index)
+        self.samples = loop.scaled(x), y, weight
         self.then = {name: h.detach() for name, h in look(loop.model, self.samples[0], self.kept_at)[1].items()}
 
     def penalty(self, loop, batch, logits):
@@ -68,7 +69,8 @@ class SPL(APR):
 
     def __init__(self, strength, memory, place, noise_std=0.1, saliency_threshold=0.5, per_class=6, **replay):
         super().__init__(strength, memory, per_class=per_class, places=[place], **replay)
-        self.place, self.noise_std, self.saliency_threshold = place, noise_std, saliency_threshold
+        self.place, self.noise_std = place, check_number("noise_std", noise_std)
+        self.saliency_threshold = check_number("saliency_threshold", saliency_threshold, least=-float("inf"))
 
     def before_task(self, loop):
         super().before_task(loop)

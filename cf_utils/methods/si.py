@@ -1,5 +1,6 @@
 import torch
 
+from cf_utils.checks import number
 from cf_utils.methods.springs import Anchored
 
 
@@ -16,9 +17,9 @@ class SI(Anchored):
 
     def __init__(self, strength, damping=0.1):
         super().__init__(strength)
-        if not damping > 0:
-            raise ValueError(f"damping={damping} is not possible; it is above 0")
-        self.damping = damping
+        if not number(damping) > 0:
+            raise ValueError(f"damping={damping!r} is not possible; it is above 0")
+        self.damping = float(damping)
 
     def before_task(self, loop):
         self.start = {name: w.detach().clone() for name, w in loop.model.weights.items()}

@@ -158,16 +158,14 @@ fitted = torch.arange(len(y)) < len(task.y_train)
 
 # %%
 looks, accuracy = {"untrained": look(replicas.Replicas(network, range(seeds)))}, {}
-store = methods.Replay(len(task.y_train), per_task=True)
-first = training.run_stream(network, store, stream, config, range(seeds), until=1)
+first = training.run_stream(network, methods.Finetune(), stream, config, range(seeds), until=1)
 looks["model 1"] = look(first.model)
 
 
 def train(name, method, watch):
     """Train ``method`` from the end of the first task on, its images stored as it would have; accuracies are kept."""
-    kept = first.methods[0].stored if method.memory else []
-    method.stored = [(x[:, : method.memory], y[:, : method.memory]) for x, y in kept]
-    accuracy[name] = training.proceed(first, stream, method=method, observers=[watch]).accuracy
+    begun = training.take_over(first, method, stream)
+    accuracy[name] = training.proceed(begun, stream, observers=[watch]).accuracy
 
 
 def cell(total, k):

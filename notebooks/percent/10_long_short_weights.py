@@ -86,7 +86,7 @@ class LongShort(methods.Replay):
         if not self.stored:
             return
         if loop.epoch % self.every == 0:
-            loop.train_epoch(*(torch.cat(part, 1) for part in zip(*self.stored, strict=True)), "memory")
+            loop.train_epoch(self.stored.x, self.stored.y, "memory")
         weights, statistics = loop.model.weights, loop.model.statistics
         norms = {name.rpartition(".")[0] for name in statistics}
         for name, value in (weights | statistics).items() if self.share else ():

@@ -1,0 +1,36 @@
+"""Numbers that people give: Python's and numpy's are accepted, and become Python's; truth values and texts are none."""
+
+from numbers import Integral, Real
+
+import numpy as np
+
+
+def is_whole(value):
+    """Whether ``value`` is a whole number, Python's or numpy's; True and False are none."""
+    return isinstance(value, Integral) and not isinstance(value, bool)
+
+
+def number(value):
+    """``value`` as a float; what is no number becomes NaN, which lies in no range."""
+    return float(value) if isinstance(value, Real) and not isinstance(value, bool) else float("nan")
+
+
+def check_count(name, value, least=0):
+    """Return ``value`` as an int; ValueError if it is not a whole number of ``least`` or more."""
+    if not is_whole(value) or value < least:
+        raise ValueError(f"{name}={value!r} is not possible; it is a whole number, {least} or more")
+    return int(value)
+
+
+def check_number(name, value, least=0):
+    """Return ``value`` as a float; ValueError if it is not a finite number of ``least`` or more."""
+    if not least <= number(value) < float("inf"):
+        raise ValueError(f"{name}={value!r} is not possible; it is a finite number, {least} or more")
+    return float(value)
+
+
+def check_switch(name, value):
+    """Return ``value`` as a bool; ValueError if it is neither True nor False, Python's or numpy's."""
+    if not isinstance(value, bool | np.bool_):
+        raise ValueError(f"{name}={value!r} is not possible; it is True or False")
+    return bool(value)
