@@ -8,7 +8,8 @@ import nbformat
 import pytest
 import yaml
 
-from cf_utils import results, run
+from cf_utils import claims, run
+from cf_utils.files import ROOT
 from tools import ledger, publish
 
 NOTEBOOKS = run.find([])
@@ -172,7 +173,7 @@ def check_10(n):
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}
-QUICK = yaml.safe_load((results.ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
+QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -181,7 +182,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     assert code == 0, capfd.readouterr().out
     content, numbers = numbers_of(tmp_path / path.stem)
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
-    together = [row for row in results.claims_of("") if row["id"][:2] == path.stem[:2]]
+    together = [row for row in claims.claims_of("") if row["id"][:2] == path.stem[:2]]
     assert len(together) >= 25 and len(content["claims"]) >= 10
     for figure in (tmp_path / path.stem).glob("*.png"):
         assert figure.with_suffix(".csv").stat().st_size > 0
@@ -265,5 +266,5 @@ def test_verdicts_are_those_of_the_claims_file():
 
 
 def test_readme_is_up_to_date():
-    text = (results.ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert ledger.render(text, COMMITTED) == text

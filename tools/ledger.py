@@ -9,7 +9,8 @@ import re
 
 import nbformat
 
-from cf_utils.results import CLAIMS, LIMITS, ROOT, atomic, claims_of, claims_table, judge, write_json
+from cf_utils.claims import CLAIMS, LIMITS, claims_of, claims_table, judge
+from cf_utils.files import ROOT, atomic, write_json
 
 NUMBER = r"[-+]?\d+(?:\.\d+)?%?"
 QUOTE = re.compile(

@@ -12,7 +12,8 @@ from functools import partial
 
 import nbformat
 
-from cf_utils.run import NOTEBOOKS, ROOT, arguments, find
+from cf_utils.files import ROOT
+from cf_utils.run import NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
 

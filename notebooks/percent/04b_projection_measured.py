@@ -34,8 +34,7 @@ import psutil
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, results, streams, training
-from cf_utils.methods import ogd
+from cf_utils import claims, data, methods, metrics, models, plots, results, streams, training, vectors
 
 plots.style()
 
@@ -85,18 +84,18 @@ def shares(records):
 
     def note(loop):
         basis = loop.methods[0].basis
-        now = ogd.flat(loop.model.parameters())
+        now = vectors.flat(loop.model.parameters())
         if loop.moment == "step" and basis is not None:
-            along = ogd.share_along(basis, now - before["w"])
+            along = vectors.share_along(basis, now - before["w"])
             share = torch.where(loop.active, along, torch.nan).tolist()
             signed = torch.cosine_similarity(before["old"], now - before["w"], dim=1)
             signed = torch.where(loop.active, signed, torch.nan).tolist()
             records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
         if loop.moment == "after_task" and loop.t:
-            net = ogd.share_along(loop.methods[0].before_this_task, now - before["start"]).tolist()
+            net = vectors.share_along(loop.methods[0].before_this_task, now - before["start"]).tolist()
             records.append({"task": loop.t, "step": -1, "net share": net})
         if loop.moment == "after_task" and loop.t == 0:
-            before["old"] = ogd.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
+            before["old"] = vectors.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
         if loop.moment == "before_task":
             before["start"] = now
             loop.methods[0].before_this_task = basis
@@ -197,9 +196,9 @@ def stale(records):
         if not done and (loop.t == 0 or loop.moment != "step" or loop.step % every):
             return
         first, picked = loop.stream.tasks[0], torch.arange(len(loop.seeds))
-        now = {"mean loss": ogd.mean_gradient(loop, first.x_train[:500], first.y_train[:500])}
-        now["logit"] = ogd.logit_gradient(loop, first.x_train[picked], first.y_train[picked])
-        weights = ogd.flat(loop.model.parameters())
+        now = {"mean loss": vectors.mean_gradient(loop, first.x_train[:500], first.y_train[:500])}
+        now["logit"] = vectors.logit_gradient(loop, first.x_train[picked], first.y_train[picked])
+        weights = vectors.flat(loop.model.parameters())
         if loop.t == 0:
             kept.update(now, weights=weights)
         distance = (weights - kept["weights"]).norm(dim=1) / kept["weights"].norm(dim=1)
@@ -327,7 +326,7 @@ results.save_figure(fig, folder, "cost", cost, note)
 room = psutil.virtual_memory().available / (8 * seeds * size)
 print(f"Here up to {room:,.0f} directions fit for {seeds} replicas, {room * seeds:,.0f} for one. Beyond:")
 try:
-    ogd.check_room(models.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
+    vectors.check_room(models.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
 except MemoryError as error:
     print(error)
 
@@ -357,13 +356,13 @@ for (kind, name), matrix in lines.items():
     if name != "joint":
         numbers[f"{kind}, forgetting/{name}"] = metrics.forgetting(matrix)
         numbers[f"{kind}, learned/{name}"] = metrics.learning_accuracy(matrix)
-claims = results.read_claims("04b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("04b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "stale_epochs", "batch_size", "lr", "lrs", "every", "protocol_images", "protocol_directions")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways
