@@ -1,5 +1,6 @@
 """What notebooks leave behind: figures with their tables, and results.json."""
 
+import csv
 import math
 import os
 from pathlib import Path
@@ -52,7 +53,8 @@ def plus_minus(values, form=".1f", unit=""):
 def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
     """Write results.json: ``numbers`` maps names to one value a seed (summarised), to plain numbers or to texts.
 
-    Returns what reading the file gives. A plain number that is infinite becomes the text "Infinity".
+    Beside it runs.csv, with every value that has a seed. Returns what reading results.json gives. A plain number that
+    is infinite becomes the text "Infinity".
     """
     numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in sorted(numbers.items())}
     keep = {k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in numbers.items()}
@@ -62,7 +64,40 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
     content = {"notebook": notebook, "dataset": dataset, "settings": settings, "seeds": list(seeds)}
     content = plain(content | {"numbers": keep, "claims": claims})
     write_json(Path(folder) / "results.json", content)
+    write_runs(Path(folder) / "runs.csv", content["seeds"], numbers)
     return content
+
+
+def write_runs(file, seeds, numbers):
+    """Write runs.csv: measure, arm, task, seed, value; one row for each value of the numbers that have one a seed.
+
+    "accuracy task 2/EWC" is the measure accuracy of the arm EWC on task 2. Where there are more or fewer values than
+    seeds, seed counts from 0.
+    """
+    rows = [("measure", "arm", "task", "seed", "value")]
+    for name, values in numbers.items():
+        if not isinstance(values, str | int | float | dict):
+            values = np.asarray(values, dtype=float).ravel()
+            measure, _, arm = name.partition("/")
+            measure, _, task = measure.partition(" task ")
+            who = seeds if len(values) == len(seeds) else range(len(values))
+            rows += [(measure, arm, task, s, f"{v:.9g}") for s, v in zip(who, values, strict=True)]
+    with atomic(file) as path, open(path, "w", newline="", encoding="utf-8") as out:
+        csv.writer(out, lineterminator="\n").writerows(rows)
+
+
+def read_runs(file):
+    """The numbers that ``write_runs`` wrote: name -> one value a seed."""
+    numbers = {}
+    with open(file, newline="", encoding="utf-8") as lines:
+        for row in csv.DictReader(lines):
+            name = (
+                row["measure"]
+                + (f" task {row['task']}" if row["task"] else "")
+                + (f"/{row['arm']}" if row["arm"] else "")
+            )
+            numbers.setdefault(name, []).append(float(row["value"]))
+    return numbers
 
 
 def save_figure(fig, folder, name, table, caption):

@@ -19,6 +19,9 @@ import pytest
 from cf_utils import claims, files, results, run, settings
 from tools import ledger, publish
 
+ROW = {"id": "01-a", "source": "s", "kind": "source", "statement": "t", "theirs": 1, "n_theirs": 1, "ours": "a"}
+ROW |= {"above": 0, "below": None, "within": None, "reason": ""}
+
 
 def test_summary_by_hand():
     both = results.summary([1.0, 2.0, 3.0])
@@ -27,12 +30,31 @@ def test_summary_by_hand():
 
 
 def test_results_have_the_agreed_form(tmp_path):
-    rows = [claims.claim("01-a", "s", "t", 1, [1, 2, 3], above=0)]
-    results.save_run(tmp_path, "01", "mnist-5k", {"epochs": 1}, range(3), {"b": [1, 2, 3], "a": 0.5, "c": "text"}, rows)
+    numbers = {"b": [1, 2, 3], "a": 0.5, "c": "text"}
+    rows = [claims.decided(ROW | {"ours": "b"}, numbers)]
+    results.save_run(tmp_path, "01", "mnist-5k", {"epochs": 1}, range(3), numbers, rows)
     content = json.loads((tmp_path / "results.json").read_text())
     assert list(content) == ["notebook", "dataset", "settings", "seeds", "numbers", "claims"]
-    assert set(content["claims"][0]) == {"id", "source", "statement", "theirs", "ours", "ci95", "n", "verdict"}
+    assert list(content["claims"][0]) == [
+        *("id", "source", "kind", "statement", "theirs", "rests_on", "ours", "ci95", "n", "verdict", "reason")
+    ]
     assert content["numbers"]["a"] == 0.5 and content["numbers"]["b"]["n"] == 3
+
+
+def test_runs_hold_one_value_a_seed_and_read_as_they_were_written(tmp_path):
+    numbers = {"accuracy task 2/EWC, λ = 1": [0.25, 1 / 3], "largest": np.array([2.0, np.nan]), "one": 3.5, "t": "x"}
+    numbers["by image/EWC"] = np.arange(3)
+    results.write_runs(tmp_path / "runs.csv", [4, 7], numbers)
+    lines = (tmp_path / "runs.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == [
+        "measure,arm,task,seed,value",
+        'accuracy,"EWC, λ = 1",2,4,0.25',
+        'accuracy,"EWC, λ = 1",2,7,0.333333333',
+    ]
+    assert lines[-1] == "by image,EWC,,2,2"
+    found = results.read_runs(tmp_path / "runs.csv")
+    assert list(found) == ["accuracy task 2/EWC, λ = 1", "largest", "by image/EWC"]
+    assert found["accuracy task 2/EWC, λ = 1"] == [0.25, 0.333333333] and np.isnan(found["largest"][1])
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -463,7 +485,7 @@ def test_results_read_as_they_were_written(tmp_path):
         "f": {"deep": -np.inf, "nothing": float("nan")},
     }
     chosen = {"lr": float("inf"), "sizes": (1, 2), "share": np.float32(0.5), 3: np.arange(2)}
-    rows = [claims.claim("01-a", "s", "t", float("nan"), numbers["a"], above=0)]
+    rows = [claims.decided(ROW | {"theirs": float("nan"), "ours": "a"}, numbers)]
     content = results.save_run(tmp_path, "01", "d", chosen, np.arange(2), numbers, rows)
     text = (tmp_path / "results.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == content
