@@ -122,7 +122,8 @@ def changed(claims, file=FIRST):
     total = sum(len(ids) for ids in ways.values())
     lines = [f"{old} → {new}: {len(ids)} ({', '.join(ids)})" for (old, new), ids in sorted(ways.items())]
     head = (
-        f"A first rule had no *undecided*: what it could not affirm it called not reproduced. {total} of the {len(first)} "
+        "A first rule had no *undecided*: what it could not affirm it called not reproduced. "
+        f"{total} of the {len(first)} "
         "claims that it judged read differently now, by the rule or because their notebooks ran again."
     )
     return f"<details><summary>{head}</summary>\n\n- " + "\n- ".join(lines) + "\n\n</details>"
