@@ -135,11 +135,8 @@ def claims_by_id(file=CLAIMS):
 
 
 def render(text, results):
-    """README's text with index, benchmark, ledger and quoted numbers brought up to date."""
-    bench = ROOT / "figures" / "bench" / "bench.md"
-    times = bench.read_text(encoding="utf-8").strip() if bench.exists() else "Not measured yet: `make bench`."
+    """README's text with index, counts of verdicts and quoted numbers brought up to date."""
     text = _between(text, "index", index_table())
-    text = _between(text, "bench", f"<details><summary>All ratios and times</summary>\n\n{times}\n\n</details>")
     claims = [claim for result in results.values() for claim in result["claims"]]
     return fill(
         _between(
