@@ -26,6 +26,7 @@ from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
 from cf_utils import shapes
 from cf_utils._torchvision import import_torchvision
 from cf_utils.checks import is_whole
+from cf_utils.files import ROOT
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -97,7 +98,7 @@ def root():
     """
     named = os.environ.get("CF_DATA")
     try:
-        return Path(named).expanduser() if named else Path(__file__).resolve().parents[1] / "data"
+        return Path(named).expanduser() if named else ROOT / "data"
     except RuntimeError as error:
         raise DataError(f"CF_DATA={named} names no folder: {_first_line(error)}") from None
 

@@ -1,4 +1,4 @@
-"""Files that a reader never sees half written, and folders that one process at a time writes to."""
+"""Files that a reader never sees half written, folders that one process at a time writes to, the project's folder."""
 
 import json
 import math
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import psutil
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 @contextmanager

@@ -116,7 +116,7 @@ SWEPT = {
 def sweep_grid(swept, strengths, chosen, rows=SWEPT):
     """What sweeps over a strength found: a column for each stream, a row for each measure, a line for each method.
 
-    swept: stream -> method -> measure -> ``[K, seeds]``, as of ``training.sweep``; strengths: method -> ``[K]``, a
+    swept: stream -> method -> measure -> ``[K, seeds]``, as of ``sweeps.sweep``; strengths: method -> ``[K]``, a
     strength of 0 first, drawn as a dotted line; chosen: stream -> method -> which of the strengths, drawn as a ring;
     rows: measure -> axis label. Returns the figure and its table.
     """

@@ -18,10 +18,9 @@ from typing import NamedTuple
 import nbformat
 import psutil
 
-from cf_utils.files import locked
+from cf_utils.files import ROOT, locked
 from cf_utils.settings import UsageError, fitted, full_number, own_parameters, read_sections, read_value
 
-ROOT = Path(__file__).resolve().parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 
 

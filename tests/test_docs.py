@@ -5,7 +5,7 @@ import re
 from conftest import assert_same, at, small, state, train
 
 from cf_utils import methods, training
-from cf_utils.results import ROOT
+from cf_utils.files import ROOT
 
 
 def code_of(name):

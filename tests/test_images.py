@@ -18,6 +18,7 @@ from conftest import assert_equal_alone, assert_same, make_images, small, state,
 from PIL import Image
 
 from cf_utils import data, shapes, streams
+from cf_utils.files import ROOT
 from cf_utils.methods import Batch, Replay
 from cf_utils.methods.augment import FlipAndCrop
 from cf_utils.randomness import generator
@@ -449,7 +450,7 @@ def test_classes_are_in_natural_order(tmp_path):
 
 
 def test_natural_order_leaves_the_photographs_of_notebook_08_as_they_were():
-    text = (data.Path(data.__file__).resolve().parents[1] / "data" / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "data" / "README.md").read_text(encoding="utf-8")
     names = re.findall(r"\bn\d{8}\b", text)
     assert len(names) == 100 and sorted(set(names), key=data._natural) == sorted(names)
 

@@ -9,7 +9,7 @@ from conftest import Told, assert_equal_alone, assert_same, at, double, make_ima
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import importances, streams
+from cf_utils import importances, streams, vectors
 from cf_utils.methods import (
     APR,
     EWC,
@@ -763,13 +763,13 @@ def ogd_run(stream, norm=None, seeds=(0, 1, 2), optimizer="sgd", momentum=0.0, *
 
     def note(loop, moment):
         if moment == "before_task":
-            note.weights = ogd.flat(loop.model.parameters())
+            note.weights = vectors.flat(loop.model.parameters())
         method = loop.methods[0]
         if moment == "after_step" and method.basis is not None:
-            step = ogd.flat(loop.model.parameters()) - note.weights
-            records.append((ogd.gradients(loop.model), step, method.basis))
+            step = vectors.flat(loop.model.parameters()) - note.weights
+            records.append((vectors.gradients(loop.model), step, method.basis))
         if moment == "after_step":
-            note.weights = ogd.flat(loop.model.parameters())
+            note.weights = vectors.flat(loop.model.parameters())
 
     settings = replace(CONFIG, optimizer=optimizer, momentum=momentum, weight_decay=0.0)
     return train(small(norm), OGD(**arguments), stream, settings, seeds, observers=[Told(note)]), records
@@ -828,7 +828,7 @@ def test_ogd_that_projects_nothing_is_finetuning(stream):
 @pytest.mark.parametrize("part", ["head", "body"])
 def test_projection_of_a_part_leaves_the_rest_alone(stream, part):
     run, _ = ogd_run(stream, directions=2, part=part)
-    chosen = ogd.in_part(run.model, part).bool()
+    chosen = vectors.in_part(run.model, part).bool()
     basis = run.methods[0].basis
     assert (basis[:, :, ~chosen] == 0).all() and (basis[:, :, chosen].norm(dim=2) > 0.5).any()
     assert chosen.sum() == (8 * 6 + 6 if part == "head" else 36 * 10 + 10 + 10 * 8 + 8)
@@ -843,7 +843,7 @@ def test_stored_gradients_are_those_of_autograd(stream):
     expected = torch.autograd.grad(F.cross_entropy(net(x), task.y_train), list(net.parameters()))
     torch.testing.assert_close(found, torch.cat([g.flatten() for g in expected]))
     label = task.y_train[2]
-    found = ogd.logit_gradient(loop, task.x_train[[2, 2, 2]], label.expand(3))[1]
+    found = vectors.logit_gradient(loop, task.x_train[[2, 2, 2]], label.expand(3))[1]
     expected = torch.autograd.grad(net(x[2:3])[0, label], list(net.parameters()))
     torch.testing.assert_close(found, torch.cat([g.flatten() for g in expected]))
     assert run.model.training and all(w.grad is None for w in run.model.parameters())
@@ -851,12 +851,12 @@ def test_stored_gradients_are_those_of_autograd(stream):
 
 def test_a_direction_that_is_there_already_becomes_zero():
     v, w = torch.eye(3)[:2] * 5
-    basis = ogd.orthonormal(torch.stack([v, v, w]).unsqueeze(0))
+    basis = vectors.orthonormal(torch.stack([v, v, w]).unsqueeze(0))
     torch.testing.assert_close(basis[0].mT @ basis[0], torch.diag(torch.tensor([1.0, 1, 0])))
     assert (basis[0].norm(dim=1) == 0).sum() == 1
-    more = ogd.orthonormal(torch.tensor([[[1.0, 1, 1], [2, 2, 0]]]), basis)[0, 3:]
+    more = vectors.orthonormal(torch.tensor([[[1.0, 1, 1], [2, 2, 0]]]), basis)[0, 3:]
     torch.testing.assert_close(more.mT @ more, torch.diag(torch.tensor([0.0, 0, 1])))
-    nothing = ogd.orthonormal(torch.tensor([[[3.0, 1, 0]]]), basis)[0, 3:]
+    nothing = vectors.orthonormal(torch.tensor([[[3.0, 1, 0]]]), basis)[0, 3:]
     assert (nothing == 0).all()
 
 
@@ -871,7 +871,7 @@ def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
             OGD(**arguments)
     with pytest.raises(ValueError, match="a basis of 1200 directions is not possible: the network has 512 weights"):
         train(small(), OGD(600), stream, CONFIG)
-    monkeypatch.setattr(ogd.psutil, "virtual_memory", lambda: type("memory", (), {"available": 1000}))
+    monkeypatch.setattr(vectors.psutil, "virtual_memory", lambda: type("memory", (), {"available": 1000}))
     with pytest.raises(
         MemoryError, match=r"8 directions of 512 weights for 3 replicas need 0\.0 GB to grow, but 0\.0 GB"
     ):

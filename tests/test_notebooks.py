@@ -8,7 +8,8 @@ import nbformat
 import pytest
 import yaml
 
-from cf_utils import results, run
+from cf_utils import claims, run
+from cf_utils.files import ROOT
 from tools import ledger, publish
 
 NOTEBOOKS = run.find([])
@@ -172,7 +173,7 @@ def check_10(n):
 
 
 CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}
-QUICK = yaml.safe_load((results.ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
+QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
@@ -181,7 +182,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     assert code == 0, capfd.readouterr().out
     content, numbers = numbers_of(tmp_path / path.stem)
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
-    together = [row for row in results.claims_of("") if row["id"][:2] == path.stem[:2]]
+    together = [row for row in claims.claims_of("") if row["id"][:2] == path.stem[:2]]
     assert len(together) >= 25 and len(content["claims"]) >= 10
     for figure in (tmp_path / path.stem).glob("*.png"):
         assert figure.with_suffix(".csv").stat().st_size > 0
@@ -240,7 +241,7 @@ class TestCommitted:
         notebook = nbformat.read(path, as_version=4)
         twin = jupytext.read(path.parent / "percent" / f"{path.stem}.py")
         cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
-        assert [c.source for c in cells] == [c.source for c in twin.cells]
+        assert [c.source for c in cells] == [publish.without_markers(c.source) for c in twin.cells]
 
     def test_results_are_of_ten_seeds_on_mnist_or_of_what_is_said_above(self, path):
         content, (dataset, seeds) = COMMITTED[run.number_of(path)], MADE_OF[run.number_of(path)]
@@ -258,12 +259,24 @@ class TestCommitted:
         assert sum("parameters" in cell.metadata.get("tags", []) for cell in cells) == 1
         assert "## Takeaways" in cells[-1].source
 
+    def test_table_of_claims_is_that_of_the_ledger(self, path):
+        rows = COMMITTED[run.number_of(path)]["claims"]
+        printed = [
+            output.data["text/markdown"]
+            for cell in nbformat.read(path, as_version=4).cells
+            if cell.cell_type == "code" and "claims_table(" in cell.source
+            for output in cell.outputs
+        ]
+        assert printed == [claims.claims_table(rows)]
+
 
 def test_verdicts_are_those_of_the_claims_file():
-    for content in COMMITTED.values():
-        assert ledger.rejudge(content) == content
+    for path in (ROOT / "figures").glob("*/results.json"):
+        content = json.loads(path.read_text(encoding="utf-8"))
+        assert ledger.rejudge(content, runs=ledger.runs_of(path.parent)) == content
 
 
 def test_readme_is_up_to_date():
-    text = (results.ROOT / "README.md").read_text(encoding="utf-8")
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
     assert ledger.render(text, COMMITTED) == text
+    assert (ROOT / "LEDGER.md").read_text(encoding="utf-8") == ledger.ledger(COMMITTED)

@@ -9,10 +9,10 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
-from cf_utils.methods.ogd import in_part
 from cf_utils.models import mlp
 from cf_utils.replicas import Replicas
 from cf_utils.training import TrainConfig
+from cf_utils.vectors import in_part
 
 CONFIG = TrainConfig(epochs=2, batch_size=9, lr=0.02, optimizer="adam", weight_decay=0.1)
 

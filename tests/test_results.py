@@ -16,8 +16,11 @@ import pandas as pd
 import psutil
 import pytest
 
-from cf_utils import files, results, run, settings
+from cf_utils import claims, files, results, run, settings
 from tools import ledger, publish
+
+ROW = {"id": "01-a", "source": "s", "kind": "source", "statement": "t", "theirs": 1, "n_theirs": 1, "ours": "a"}
+ROW |= {"above": 0, "below": None, "within": None, "reason": ""}
 
 
 def test_summary_by_hand():
@@ -26,76 +29,38 @@ def test_summary_by_hand():
     assert results.summary([1.5]) == {"mean": 1.5, "ci95": None, "n": 1}
 
 
-@pytest.mark.parametrize(
-    ("limits", "verdict"),
-    [
-        ({"above": 0.5}, "reproduced"),
-        ({"above": 1.9}, "not reproduced"),  # the mean is above, the interval is not
-        ({"below": 3.0}, "reproduced"),
-        ({"within": 0.5}, "reproduced"),
-        ({"within": 0.1}, "not reproduced"),  # close, but not known that well
-        ({"above": 0.5, "within": 0.1}, "changed"),
-        ({"below": 0.5, "within": 1.0}, "not reproduced"),
-    ],
-)
-def test_verdict_follows_from_the_interval(limits, verdict):
-    row = results.claim("x", "s", "t", 2.0, [1.9, 2.0, 2.1, 2.2, 1.8], **limits)
-    assert row["verdict"] == verdict
-
-
-def test_a_wide_interval_reproduces_nothing():
-    assert results.claim("x", "s", "t", 0.0, [-5.0, 5.0], within=1)["verdict"] == "not reproduced"
-
-
-@pytest.mark.parametrize("values", [[2.0], [float("nan"), 2.0]])
-def test_one_seed_or_none_decides_nothing(values):
-    assert results.claim("x", "s", "t", 2.0, values, above=0)["verdict"].startswith("not measured")
-
-
-def test_reasons_are_those_of_the_claims_file(tmp_path):
-    file = tmp_path / "claims.csv"
-    file.write_text("id,source,statement,theirs,ours,above,below,within,reason\n01-a,s,new,5,x,1,,1,why\n")
-    row = results.claim("01-a", "s", "old", 5, [3, 3.1, 2.9], above=1, within=1)
-    assert row["verdict"] == "changed"
-    (again,) = ledger.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
-    assert again == row | {"verdict": "changed: why", "statement": "new"}
-    row = results.claim("01-a", "s", "old", 5, [3, float("inf")], above=1)
-    (again,) = ledger.rejudge({"notebook": "01", "claims": [row]}, file)["claims"]
-    assert again["verdict"].startswith("not measured")
-
-
-def test_a_claim_must_test_something():
-    with pytest.raises(ValueError, match="claim x tests nothing"):
-        results.claim("x", "s", "t", 1, [1, 2])
-
-
-@pytest.mark.parametrize(("rule", "ours"), [("a − b", [1.0, 3.0]), ("a ÷ b", [3.0, 3.0]), ("a - b", [7.0, 7.0])])
-def test_a_claim_rests_on_a_number_or_on_two(tmp_path, rule, ours):
-    file = tmp_path / "claims.csv"
-    file.write_text(
-        f"id,source,statement,theirs,ours,above,below,within,reason\n01-x,s,t,1,{rule},0,,,\n02-b,s,t,text,c,,,1,\n",
-        encoding="utf-8",
-    )
-    numbers = {"a": [2, 4], "b": [1, 1], "a - b": [7, 7]}
-    (row,) = results.read_claims("01", numbers, file)
-    assert (row["ours"], row["n"], row["theirs"]) == (np.mean(ours), 2, 1)
-    with pytest.raises(ValueError, match="02-b rests on 'c', which the notebook does not save"):
-        results.read_claims("02", numbers, file)
-
-
 def test_results_have_the_agreed_form(tmp_path):
-    rows = [results.claim("01-a", "s", "t", 1, [1, 2, 3], above=0)]
-    results.save_run(tmp_path, "01", "mnist-5k", {"epochs": 1}, range(3), {"b": [1, 2, 3], "a": 0.5, "c": "text"}, rows)
+    numbers = {"b": [1, 2, 3], "a": 0.5, "c": "text"}
+    rows = [claims.decided(ROW | {"ours": "b"}, numbers)]
+    results.save_run(tmp_path, "01", "mnist-5k", {"epochs": 1}, range(3), numbers, rows)
     content = json.loads((tmp_path / "results.json").read_text())
     assert list(content) == ["notebook", "dataset", "settings", "seeds", "numbers", "claims"]
-    assert set(content["claims"][0]) == {"id", "source", "statement", "theirs", "ours", "ci95", "n", "verdict"}
+    assert list(content["claims"][0]) == [
+        *("id", "source", "kind", "statement", "theirs", "rests_on", "ours", "ci95", "n", "verdict", "reason")
+    ]
     assert content["numbers"]["a"] == 0.5 and content["numbers"]["b"]["n"] == 3
+
+
+def test_runs_hold_one_value_a_seed_and_read_as_they_were_written(tmp_path):
+    numbers = {"accuracy task 2/EWC, λ = 1": [0.25, 1 / 3], "largest": np.array([2.0, np.nan]), "one": 3.5, "t": "x"}
+    numbers["by image/EWC"] = np.arange(3)
+    results.write_runs(tmp_path / "runs.csv", [4, 7], numbers)
+    lines = (tmp_path / "runs.csv").read_text(encoding="utf-8").splitlines()
+    assert lines[:3] == [
+        "measure,arm,task,seed,value",
+        'accuracy,"EWC, λ = 1",2,4,0.25',
+        'accuracy,"EWC, λ = 1",2,7,0.333333333',
+    ]
+    assert lines[-1] == "by image,EWC,,2,2"
+    found = results.read_runs(tmp_path / "runs.csv")
+    assert list(found) == ["accuracy task 2/EWC, λ = 1", "largest", "by image/EWC"]
+    assert found["accuracy task 2/EWC, λ = 1"] == [0.25, 0.333333333] and np.isnan(found["largest"][1])
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
     path = tmp_path / "results.json"
     path.write_text("old")
-    with pytest.raises(RuntimeError), results.atomic(path) as temporary:
+    with pytest.raises(RuntimeError), files.atomic(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
     assert path.read_text() == "old" and len(list(tmp_path.iterdir())) == 1
@@ -236,14 +201,14 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     start = f"from cf_utils import run\nrun.NOTEBOOKS = run.Path({str(tmp_path)!r})\nraise SystemExit(run.main())"
     command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    running = subprocess.Popen(command, start_new_session=True, cwd=results.ROOT, **pipes)
+    running = subprocess.Popen(command, start_new_session=True, cwd=files.ROOT, **pipes)
     noted, last = tmp_path / "out" / "01_x" / "process", time.monotonic() + 120
     while not (noted.exists() and noted.read_text()):
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < last, "the kernel did not start"
         time.sleep(0.1)
     kernel = int(noted.read_text())
-    second = subprocess.run(command, cwd=results.ROOT, capture_output=True, text=True)
+    second = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
     assert f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} " in second.stderr
     os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
@@ -462,9 +427,9 @@ def test_the_settings_of_the_collection_fit_its_notebooks(name):
     ],
 )
 def test_no_run_goes_where_something_else_lies(out, sentence, capsys):
-    if sentence.endswith("tracks") and not (results.ROOT / ".git").exists():
+    if sentence.endswith("tracks") and not (files.ROOT / ".git").exists():
         pytest.skip("no git here")
-    assert run.main(["01", "--out", str(results.ROOT / out)]) == 2
+    assert run.main(["01", "--out", str(files.ROOT / out)]) == 2
     printed = capsys.readouterr()
     assert printed.out == "" and printed.err.startswith("error: --out ") and sentence in printed.err
     assert printed.err.count("\n") == 1
@@ -520,7 +485,7 @@ def test_results_read_as_they_were_written(tmp_path):
         "f": {"deep": -np.inf, "nothing": float("nan")},
     }
     chosen = {"lr": float("inf"), "sizes": (1, 2), "share": np.float32(0.5), 3: np.arange(2)}
-    rows = [results.claim("01-a", "s", "t", float("nan"), numbers["a"], above=0)]
+    rows = [claims.decided(ROW | {"theirs": float("nan"), "ours": "a"}, numbers)]
     content = results.save_run(tmp_path, "01", "d", chosen, np.arange(2), numbers, rows)
     text = (tmp_path / "results.json").read_text()
     assert json.loads(text, parse_constant=pytest.fail) == content
@@ -565,6 +530,6 @@ def test_values_of_the_command_line(text, value):
 def test_make_help_lists_the_readme_commands():
     if shutil.which("make") is None:
         pytest.skip("make is not here")
-    listed = subprocess.run(["make", "help"], cwd=results.ROOT, capture_output=True, text=True).stdout
+    listed = subprocess.run(["make", "help"], cwd=files.ROOT, capture_output=True, text=True).stdout
     for target in ("run", "test", "lab", "figures", "bench", "data", "ledger"):
         assert f"make {target} " in listed

@@ -2,14 +2,13 @@ import os
 from contextlib import suppress
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 from conftest import MOMENTS, Told, assert_equal_alone, assert_same, at, double, make_images, small, state, train
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import metrics, streams
+from cf_utils import streams
 from cf_utils.methods import ActivationL1, Finetune, Method, Replay
 from cf_utils.models import lenet5
 from cf_utils.randomness import generator
@@ -25,7 +24,6 @@ from cf_utils.training import (
     predict,
     run_stream,
     start_from,
-    sweep,
 )
 
 
@@ -618,26 +616,3 @@ def test_training_in_bfloat16_is_near_and_keeps_weights_in_float32(build, size):
     assert 0 < first.max() < 0.02
     with pytest.raises(ValueError, match="unknown precision 'half'; known are float32, bfloat16"):
         TrainConfig(precision="half")
-
-
-def test_sweep_trains_each_strength_like_a_run_of_its_own(stream):
-    config = TrainConfig(epochs=2, batch_size=9, lr=0.02)
-    strengths = [0.0, 3.0]
-    found = sweep(double(), ActivationL1, strengths, stream, config, [4, 5, 6])
-    assert {key: values.shape for key, values in found.items()} == dict.fromkeys(
-        ("accuracy", "learned", "forgotten", "test"), (2, 3)
-    )
-    for k, strength in enumerate(strengths):
-        run = train(double(), ActivationL1(strength), stream, config, [4, 5, 6], evaluate="val")
-        assert found["accuracy"][k] == pytest.approx(100 * metrics.average_accuracy(run.accuracy).numpy())
-        assert found["learned"][k] == pytest.approx(100 * metrics.learning_accuracy(run.accuracy).numpy())
-        assert found["forgotten"][k] == pytest.approx(-100 * metrics.backward_transfer(run.accuracy).numpy())
-        test = train(double(), ActivationL1(strength), stream, config, [4, 5, 6])
-        assert found["test"][k] == pytest.approx(100 * metrics.average_accuracy(test.accuracy).numpy())
-
-
-def test_what_diverges_in_a_sweep_is_nan(stream):
-    config = TrainConfig(epochs=2, batch_size=9, lr=0.1, optimizer="sgd")
-    found = sweep(small(), ActivationL1, [0.0, 1e30], stream, config, [0])
-    assert all(np.isfinite(values[0]).all() for values in found.values())
-    assert np.isnan(found["test"][1]).all() and np.isnan(found["accuracy"][1]).all()

@@ -6,13 +6,15 @@
 """
 
 import hashlib
+import re
 import shutil
 import sys
 from functools import partial
 
 import nbformat
 
-from cf_utils.run import NOTEBOOKS, ROOT, arguments, find
+from cf_utils.files import ROOT
+from cf_utils.run import NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
 
@@ -41,6 +43,8 @@ def tidy(notebook, made):
             note = f"The outputs below were made with `settings/{made['settings']}.yaml`, the values above are quicker:"
             cell = nbformat.v4.new_markdown_cell(f"{note} " + ", ".join(f"`{line}`" for line in values) + ".")
             notebook.cells[i] = cell
+        if cell.cell_type == "markdown":
+            cell.source = without_markers(cell.source)
         cell.id, cell.metadata = f"cell-{i:02d}", tags
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -49,6 +53,11 @@ def tidy(notebook, made):
     }
     notebook.nbformat_minor = 5
     return notebook
+
+
+def without_markers(text):
+    """Prose as readers see it: the numbers, without the markers behind them that say where each comes from."""
+    return re.sub(r"<!--=[^>]*-->", "", text)
 
 
 def publish(path, out, settings, package):

@@ -39,7 +39,7 @@ from IPython.display import Markdown
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 
-from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils import claims, data, methods, metrics, models, observers, plots, probes, results, streams, training
 
 plots.style()
 
@@ -405,13 +405,13 @@ numbers |= {f"half-life task 2/{n}": v[:, 0] for n, v in half.items()} | ratios
 numbers |= {f"roughness/{n}": v for n, v in roughness.items()} | {f"elongation/{n}": v for n, v in stretch.items()}
 numbers |= {f"silhouette/{k}": v for k, v in separation.items()} | {f"silent/{n}": v for n, v in silent.items()}
 numbers |= {f"moved/{name}/{layers[key]}": whole[name][key][:, 4] for name in whole for key in layers}
-claims = results.read_claims("01", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("01", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "validation", "lenet_seeds", "map_points", "map_seeds")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

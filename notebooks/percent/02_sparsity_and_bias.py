@@ -38,7 +38,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, models, observers, plots, probes, results, streams, training
+from cf_utils import claims, data, methods, models, observers, plots, probes, results, streams, training
 
 plots.style()
 
@@ -386,12 +386,12 @@ for stage, a in stages.items():
 numbers |= {f"{what}/{name}": v for what, group in magnitudes.items() for name, v in group.items()}
 numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {"constant pixels": int(constant.sum())}
 numbers |= {f"{what}/{k}": v[i] for k, v in swaps.items() for i, what in enumerate(("sparsity", "accuracy"))}
-claims = results.read_claims("02", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("02", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation")}
-_ = results.save_run(folder, "02", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "02", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

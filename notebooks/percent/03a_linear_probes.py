@@ -36,7 +36,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, observers, plots, probes, replicas, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    probes,
+    replicas,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -355,12 +368,12 @@ numbers |= {f"share of batch-norm's gain/{k}": v for k, v in shares.items()}
 numbers |= {"rank correlation of sparsity and probe": trend, "pixels": raw}
 fits = [after[layer]["converged"] for found in looks.values() for after in found for layer in ("act1", "act2")]
 numbers["converged"] = float(np.mean(fits))
-claims = results.read_claims("03a", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("03a", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation")}
-_ = results.save_run(folder, "03a", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "03a", images.name, settings, range(seeds), numbers, verdicts)
 print(f"{100 * numbers['converged']:.1f} % of {len(fits) * seeds:,} probe fits converged.")
 
 # %% [markdown]

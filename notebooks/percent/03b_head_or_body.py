@@ -37,7 +37,20 @@ import torch
 from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
-from cf_utils import data, methods, metrics, models, observers, plots, probes, replicas, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    probes,
+    replicas,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -387,12 +400,12 @@ for name in kinds:
     numbers |= {f"all ten, gain in task 1/{name}": ten[1] - ten[0], f"all ten, gain later/{name}": ten[5] - ten[1]}
 for c, digit in enumerate((0, 9)):
     numbers[f"digit {digit} after task 1/batch-norm"] = looks["batch-norm"][1]["pairs"][-1]["by class"][:, c]
-claims = results.read_claims("03b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("03b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "validation", "level")}
-_ = results.save_run(folder, "03b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "03b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -40,8 +40,9 @@ import torch
 from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
-from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils import claims, data, methods, metrics, models, observers, plots, probes, results, streams, training
 from cf_utils.methods import schedules
+from cf_utils.vectors import orthonormal, project_out
 
 plots.style()
 
@@ -71,9 +72,9 @@ Markdown(f"```python\n{inspect.getsource(methods.OGD)}```")
 # %%
 method = methods.OGD(3)
 vectors = torch.randn(1, 3, 1000, generator=torch.Generator().manual_seed(0))
-method.basis = methods.ogd.orthonormal(vectors)
+method.basis = orthonormal(vectors)
 g = vectors.sum(1)  # lies in the span of the three
-print(f"length {g.norm():.1f}, projected {method.free(g).norm():.6f}")
+print(f"length {g.norm():.1f}, projected {project_out(method.basis, g).norm():.6f}")
 
 # %% [markdown]
 # ## The rows
@@ -371,13 +372,13 @@ gains = {part: numbers[key + part] - numbers[key + "no projection"] for part in 
 for part in ("head", "body"):
     numbers[f"share of the gain/{part}"] = metrics.ratio_of_means(gains[part], gains["one mean gradient"])
 numbers |= {f"change in the second half/{arm}": v for arm, v in slope.items()}
-claims = results.read_claims("04a", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("04a", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "plateau_epochs", "batch_size", "lr", "directions", "few", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "04a", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "04a", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -34,8 +34,21 @@ import psutil
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, observers, plots, replicas, results, streams, training
-from cf_utils.methods import ogd, schedules
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    replicas,
+    results,
+    streams,
+    training,
+    vectors,
+)
+from cf_utils.methods import schedules
 
 plots.style()
 
@@ -78,24 +91,24 @@ class Shares(observers.Observer):
     """Records the share along the basis of each step, and of a task's whole way along the basis that it began with."""
 
     def before_task(self, loop):
-        self.start = self.before = ogd.flat(loop.model.parameters())
+        self.start = self.before = vectors.flat(loop.model.parameters())
         self.basis = loop.methods[0].basis
 
     def after_step(self, loop):
-        now = ogd.flat(loop.model.parameters())
+        now = vectors.flat(loop.model.parameters())
         if self.basis is not None:
             step, off = now - self.before, torch.tensor(torch.nan)
-            share = torch.where(loop.active, ogd.share_along(self.basis, step), off).tolist()
+            share = torch.where(loop.active, vectors.share_along(self.basis, step), off).tolist()
             signed = torch.where(loop.active, torch.cosine_similarity(self.old, step, dim=1), off).tolist()
             self.records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
         self.before = now
 
     def after_task(self, loop):
         if loop.t:
-            net = ogd.share_along(self.basis, ogd.flat(loop.model.parameters()) - self.start).tolist()
+            net = vectors.share_along(self.basis, vectors.flat(loop.model.parameters()) - self.start).tolist()
             self.records.append({"task": loop.t, "step": -1, "net share": net})
         else:
-            self.old = ogd.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
+            self.old = vectors.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
 
 
 optimizers = {
@@ -189,9 +202,9 @@ class Stale(observers.Observer):
 
     def look(self, loop):
         first, picked = loop.stream.tasks[0], torch.arange(len(loop.seeds))
-        now = {"mean loss": ogd.mean_gradient(loop, first.x_train[:500], first.y_train[:500])}
-        now["logit"] = ogd.logit_gradient(loop, first.x_train[picked], first.y_train[picked])
-        weights = ogd.flat(loop.model.parameters())
+        now = {"mean loss": vectors.mean_gradient(loop, first.x_train[:500], first.y_train[:500])}
+        now["logit"] = vectors.logit_gradient(loop, first.x_train[picked], first.y_train[picked])
+        weights = vectors.flat(loop.model.parameters())
         self.kept = self.kept or now | {"weights": weights}
         distance = (weights - self.kept["weights"]).norm(dim=1) / self.kept["weights"].norm(dim=1)
         record = {"step": self.done + loop.step * (loop.t > 0), "distance": distance.tolist()}
@@ -330,7 +343,7 @@ results.save_figure(fig, folder, "cost", cost, note)
 room = psutil.virtual_memory().available / (8 * seeds * size)
 print(f"Here up to {room:,.0f} directions fit for {seeds} replicas, {room * seeds:,.0f} for one. Beyond:")
 try:
-    ogd.check_room(replicas.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
+    vectors.check_room(replicas.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
 except MemoryError as error:
     print(error)
 
@@ -360,13 +373,13 @@ for (kind, name), matrix in lines.items():
     if name != "joint":
         numbers[f"{kind}, forgetting/{name}"] = metrics.forgetting(matrix)
         numbers[f"{kind}, learned/{name}"] = metrics.learning_accuracy(matrix)
-claims = results.read_claims("04b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("04b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "stale_epochs", "batch_size", "lr", "lrs", "every", "protocol_images", "protocol_directions")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

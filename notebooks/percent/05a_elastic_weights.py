@@ -37,7 +37,20 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    probes,
+    results,
+    streams,
+    sweeps,
+    training,
+)
 from cf_utils.methods import springs
 
 plots.style()
@@ -107,7 +120,7 @@ strengths = {name: [0.0, *(10.0**first * factor**k for k in range(levels))] for 
 swept, chosen = {}, {}
 for scenario, stream in by_scenario.items():
     swept[scenario] = {
-        name: training.sweep(networks[scenario], make, strengths[name], stream, config, range(seeds))
+        name: sweeps.sweep(networks[scenario], make, strengths[name], stream, config, range(seeds))
         for name, (make, _) in kinds.items()
     }
     chosen[scenario] = {name: int(np.nanargmax(f["accuracy"].mean(1))) for name, f in swept[scenario].items()}
@@ -302,13 +315,13 @@ for name, look in looks.items():
     numbers[f"Fisher of outputs to come/{name}"] = metrics.ratio_of_means(np.mean(later, 0), np.mean(now, 0))
     last = confusion[name][:-2, -2:].sum(1).mean() / 100
     numbers[f"old digits called the last task's/{name}"] = float(last)
-claims = results.read_claims("05a", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("05a", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "levels", "factor", "sgd_lr", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "05a", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "05a", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -41,7 +41,20 @@ import torch
 from IPython.display import Markdown
 from scipy import stats
 
-from cf_utils import data, importances, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    importances,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    results,
+    streams,
+    sweeps,
+    training,
+)
 
 plots.style()
 
@@ -252,7 +265,7 @@ strengths = {kind: [10.0 ** start[kind] * factor**k for k in range(levels)] for 
 swept = {}
 for kind, arguments in kinds.items():
     make = partial(methods.EWC, **arguments)
-    swept[kind] = training.sweep(network, make, strengths[kind], stream, config, range(seeds))
+    swept[kind] = sweeps.sweep(network, make, strengths[kind], stream, config, range(seeds))
 chosen = {kind: int(np.nanargmax(found["accuracy"].mean(1))) for kind, found in swept.items()}
 
 # %%
@@ -322,13 +335,13 @@ numbers |= {f"overlap by chance/{label}": v for label, v in chance.items()}
 for name, matrix in kept.items():
     numbers[f"earlier/{name}"], numbers[f"last/{name}"] = matrix[:, -1, :-1].mean(1), matrix[:, -1, -1]
     numbers[f"learned/{name}"] = metrics.learning_accuracy(matrix)
-claims = results.read_claims("05b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("05b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "levels", "factor", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "05b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "05b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

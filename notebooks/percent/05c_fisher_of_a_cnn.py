@@ -27,7 +27,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, importances, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import claims, data, importances, methods, metrics, models, observers, plots, results, streams, training
 
 plots.style()
 
@@ -225,13 +225,13 @@ for key in ("earlier", "last", "accuracy", "learned"):
 for layer in layers:
     numbers |= {f"share of the Fisher/{layer}": share[layer] / 100, f"overlap/{layer}": overlap[layer]}
     numbers |= {f"carrying/{layer}": carrying[layer] / 100, f"share of the weights/{layer}": weights[layer] / 100}
-claims = results.read_claims("05c", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("05c", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("train_images", "validation", "width", "epochs", "batch_size", "lr", "samples", "strengths")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "05c", images.name, settings, seeds, numbers, claims)
+_ = results.save_run(folder, "05c", images.name, settings, seeds, numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

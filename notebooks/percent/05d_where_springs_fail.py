@@ -24,7 +24,7 @@ from IPython.display import Markdown
 from torch.func import functional_call, jvp
 from torch.nn import functional as F
 
-from cf_utils import data, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, metrics, models, observers, plots, results, streams, training
 
 plots.style()
 
@@ -556,12 +556,12 @@ for (strength, kind), table in rises[rises["step"] == rises["step"].max()].group
 for name in shown:
     numbers |= {f"library, {key}/{name}": values / 100 for key, values in runs[name, chosen[name]].items()}
     numbers[f"λ chosen/{name}"] = chosen[name]
-claims = results.read_claims("05d", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("05d", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 settings = {key: globals()[key] for key in ("epochs", "batch_size", "lr", "picking", "validation")}
-_ = results.save_run(folder, "05d", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "05d", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Exercises

@@ -18,7 +18,20 @@ from IPython.display import Markdown
 from scipy import stats
 from torch.nn import functional as F
 
-from cf_utils import data, importances, methods, models, observers, plots, replicas, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    importances,
+    methods,
+    models,
+    observers,
+    plots,
+    replicas,
+    results,
+    streams,
+    sweeps,
+    training,
+)
 from cf_utils.randomness import generator
 
 plots.style()
@@ -380,7 +393,7 @@ arms = {  # arm -> how to build it, its strengths, the importance that they mult
 tried, best, scored, stiff = {}, {}, {}, {}
 for scenario, mode, arm in product(by_scenario, modes, arms):
     (make, strengths, kind, factor), key = arms[arm], (scenario, mode, arm)
-    sweep = partial(training.sweep, networks[scenario], make, stream=by_scenario[scenario], config=modes[mode])
+    sweep = partial(sweeps.sweep, networks[scenario], make, stream=by_scenario[scenario], config=modes[mode])
     grid = partial(sweep, strengths=strengths, seeds=range(100, 100 + grid_seeds[scenario]))
     tried[key] = kept(f"grid {', '.join(key)}", grid)["accuracy"]
     best[key] = float(strengths[np.nanargmax(tried[key].mean(1))])
@@ -468,12 +481,12 @@ numbers |= {f"credit over fall/{label}, {si}": v for si, of in credit.items() fo
 numbers["never inked/pixels"] = np.full(seeds, never.float().mean())
 
 # %%
-claims = results.read_claims("06a", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("06a", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "sgd_lr", "grid_seeds", "every", "validation")
-_ = results.save_run(folder, "06a", images.name, {key: globals()[key] for key in keys}, range(seeds), numbers, claims)
+_ = results.save_run(folder, "06a", images.name, {key: globals()[key] for key in keys}, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Exercises

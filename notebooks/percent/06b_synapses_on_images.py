@@ -32,7 +32,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import checkpoint, data, methods, metrics, models, plots, results, streams, training
+from cf_utils import checkpoint, claims, data, methods, metrics, models, plots, results, streams, training
 from cf_utils.methods.augment import FlipAndCrop
 
 plots.style()
@@ -192,14 +192,14 @@ for name, a in accuracy.items():
     numbers[f"learned/{name}"] = metrics.learning_accuracy(a)
     numbers[f"accuracy/{name}"] = metrics.average_accuracy(a)
 numbers |= {f"strength/{name}": value for name, value in chosen.items()}
-claims = results.read_claims("06b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("06b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("tasks", "classes", "trial_seed", "width", "pretrained", "num_epochs", "batch_size", "init_lr", "reg_lambda")
 keys += ("mas_lambdas", "ewc_lambdas", "num_freeze_layers", "train_images", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "06b", images.name, settings, seeds, numbers, claims)
+_ = results.save_run(folder, "06b", images.name, settings, seeds, numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -38,7 +38,7 @@ import torch
 from IPython.display import Markdown
 from torch import nn
 
-from cf_utils import data, methods, plots, probes, replicas, results, streams, training
+from cf_utils import claims, data, methods, plots, probes, replicas, results, streams, training
 
 plots.style()
 
@@ -277,13 +277,13 @@ results.save_figure(fig, folder, "start", table, f"{caption}; test images of the
 numbers = {f"{key}/{name}": of[key] / 100 for name, of in (looks | swept).items() for key in of}
 numbers |= {f"same answer/{name}": values / 100 for name, values in agreement.items()}
 numbers |= {f"correlation/{name}": values for name, values in likeness.items()}
-claims = results.read_claims("07a", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("07a", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("digits", "epochs", "batch_size", "lr", "temperature", "alpha", "alphas", "temperatures", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -32,7 +32,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import claims, data, methods, metrics, models, plots, probes, results, streams, training
 
 plots.style()
 
@@ -238,13 +238,13 @@ for (t, squared), found in curves.items():
     numbers[f"strength/{name}"] = float(strengths[best[t, squared]])
 numbers |= {f"{key}/held, {name}": of[key] for name, of in looks.items() for key in of}
 numbers["strength/held"] = able
-claims = results.read_claims("07b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("07b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "levels", "factor", "temperatures", "memory", "validation")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "07b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "07b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -36,7 +36,7 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import data, methods, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, observers, plots, results, streams, training
 from cf_utils.methods import schedules
 from cf_utils.randomness import generator
 
@@ -578,11 +578,11 @@ show("third", text, third, note, {"third task": "third, "})
 
 # %%
 numbers |= {key: np.array(v) for key, v in found.items()}
-claims = results.read_claims("08", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("08", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
-_ = results.save_run(folder, "08", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "08", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

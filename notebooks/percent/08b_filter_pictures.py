@@ -37,7 +37,7 @@ from torch import nn
 from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import data, methods, models, plots, results, streams, training
+from cf_utils import claims, data, methods, models, plots, results, streams, training
 from cf_utils.methods import schedules
 from cf_utils.randomness import generator
 
@@ -417,11 +417,11 @@ results.save_figure(fig, folder, "likeness", table, f"{caption}; 95 % intervals.
 # ## What became of the claims
 
 # %%
-claims = results.read_claims("08b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("08b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
-_ = results.save_run(folder, "08b", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "08b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -37,7 +37,7 @@ from IPython.display import Markdown
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import data, methods, metrics, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, metrics, observers, plots, results, streams, training
 from cf_utils.methods import preserve
 
 plots.style()
@@ -250,8 +250,8 @@ for name, a in accuracy.items():
     numbers |= {f"{task}/{name}": a[:, -1, t] for t, task in enumerate(names)}
     numbers |= {f"task 1 after {task}/{name}": a[:, t + 1, 0] for t, task in enumerate(names)}
     numbers[f"gain/{name}"] = metrics.average_accuracy(a) - metrics.average_accuracy(accuracy["replay"])
-claims = results.read_claims("09", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("09", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = (
@@ -268,7 +268,7 @@ keys = (
 )
 keys += ("apr_lambda", "apr_samples", "spl_lambda", "spl_samples", "noise_std", "saliency_threshold")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "09", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "09", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

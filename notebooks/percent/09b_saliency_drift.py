@@ -35,7 +35,7 @@ from skimage.metrics import structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import data, methods, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, observers, plots, results, streams, training
 from cf_utils.methods import preserve
 
 plots.style()
@@ -354,11 +354,11 @@ for (prefix, of), arm, t in product({"": runs, "shapes ": shape_runs}.items(), a
     numbers[f"{prefix}task {t} right after it/{arm}"] = of[arm][1][:, t, t - 1]
     numbers[f"{prefix}task {t} at the end/{arm}"] = of[arm][1][:, -1, t - 1]
     numbers[f"{prefix}task 1 after {t}/{arm}"] = of[arm][1][:, t, 0]
-claims = results.read_claims("09b", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("09b", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
-_ = results.save_run(folder, "09b", real.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "09b", real.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -44,7 +44,19 @@ from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from cf_utils import data, methods, metrics, observers, plots, probes, replicas, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    observers,
+    plots,
+    probes,
+    replicas,
+    results,
+    streams,
+    training,
+)
 from cf_utils.randomness import generator
 
 plots.style()
@@ -360,15 +372,15 @@ for name in arms:
     numbers[f"gain/{name}"] = numbers[f"accuracy/{name}"] - numbers["accuracy/replay"]
 best = max((name for name in terms if "shuffled" not in name), key=lambda name: float(numbers[f"gain/{name}"].mean()))
 numbers |= {"best of SPL": best, "gain/best of SPL": numbers[f"gain/{best}"]}
-claims = results.read_claims("09c", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("09c", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ["train_images", "test_images", "width", "hidden", "epochs", "batch_size", "lr", "buffers", "embedding"]
 keys += ["buffer_size", "replayed", "apr_lambda", "apr_samples", "spl_lambda", "spl_samples"]
 keys += ["saliency_threshold", "noise_std"]
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "09c", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "09c", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways

@@ -30,7 +30,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import data, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, metrics, models, observers, plots, results, streams, training
 
 streams.import_torchvision()
 
@@ -245,13 +245,13 @@ for key, accuracy in runs.items():
     numbers[f"forgetting/{key}"] = metrics.forgetting(accuracy)
     numbers |= {f"after {t}/{key}": accuracy[:, t].mean(1) for t in range(1, tasks + 1)}
     numbers |= {f"{what}/{key}": values for what, values in passes[key].items()}
-claims = results.read_claims("10", numbers)
-Markdown(results.claims_table(claims))
+verdicts = claims.read_claims("10", numbers)
+Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("digits", "test_digits", "tasks", "memory", "width", "epochs", "batch_size", "lr")
 settings = {key: globals()[key] for key in keys}
-_ = results.save_run(folder, "10", images.name, settings, range(seeds), numbers, claims)
+_ = results.save_run(folder, "10", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
 # ## Takeaways
