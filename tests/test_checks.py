@@ -12,6 +12,7 @@ from cf_utils import checkpoint, importances, probes, streams
 from cf_utils.checks import check_count, check_number, check_switch
 from cf_utils.methods import APR, EWC, OGD, SI, SPL, LwF, Replay
 from cf_utils.methods.base import check_strength
+from cf_utils.replicas import Replicas
 from cf_utils.training import TrainConfig, predict
 
 WHOLE = [int, np.int64, np.int32, np.uint8]

@@ -15,18 +15,8 @@ TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PA
 
 # Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not here fails.
 BOTTOM = {"checks", "data", "metrics", "randomness", "files", "_torchvision"}
-TRAINING = {
-    "training",
-    "sweeps",
-    "methods",
-    "models",
-    "replicas",
-    "streams",
-    "data",
-    "importances",
-    "probes",
-    "saliency",
-}
+TRAINING = {"training", "sweeps", "methods", "models", "replicas", "streams", "data"}
+TRAINING |= {"importances", "probes", "saliency", "observers", "vectors"}
 ALLOWED = {
     "__init__": set(),
     "_torchvision": set(),

@@ -206,11 +206,11 @@ def test_history_is_the_mean_over_the_epochs_images(stream):
 @pytest.mark.parametrize(("batch_size", "steps"), [(1, 26), (5, 5), (13, 2), (24, 2), (25, 1), (26, 1), (99, 1)])
 def test_only_a_last_batch_of_one_image_is_left_out(stream, batch_size, steps):
     taken = []
-    callbacks = [
+    watching = [
         at("before_epoch", lambda loop: taken.append(loop.steps)),
         at("after_epoch", lambda loop: taken.append(loop.step)),
     ]
-    train(small(), Finetune(), stream, config(epochs=1, batch_size=batch_size), [0], observers=callbacks)
+    train(small(), Finetune(), stream, config(epochs=1, batch_size=batch_size), [0], observers=watching)
     assert taken == [steps] * 6
 
 
@@ -367,8 +367,8 @@ def test_a_method_freezes_and_thaws_layers(stream, stop_at):
         now = state(loop.model)
         moved.append([not torch.equal(now[name], before[name]) for name in ("fc1.weight", "fc2.weight")])
 
-    callbacks = [at("before_epoch", lambda loop: before.update(state(loop.model))), at("after_epoch", compare)]
-    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), observers=callbacks)
+    watching = [at("before_epoch", lambda loop: before.update(state(loop.model))), at("after_epoch", compare)]
+    train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), observers=watching)
     assert moved == [[True, True]] * 3 + [[False, True], [False, True], [True, True]] * 2
 
 
@@ -392,8 +392,8 @@ class Rehearse(Method):
 def test_a_method_runs_a_pass_of_its_own(stream):
     seen, epochs = [], []
     watch = at("after_step", lambda loop: seen.append((loop.t, loop.epoch, loop.epoch_step)))
-    callbacks = [watch, at("before_epoch", lambda loop: epochs.append(loop.steps))]
-    run = train(small(), Rehearse(own=False), stream, CONFIG, observers=callbacks)
+    watching = [watch, at("before_epoch", lambda loop: epochs.append(loop.steps))]
+    run = train(small(), Rehearse(own=False), stream, CONFIG, observers=watching)
     own = [[(t, e, s) for s in range(3 if t else 0)] for t in range(3) for e in range(2)]  # 12 at 5 a batch
     main = [[(t, e, s) for s in range(5)] for t in range(3) for e in range(2)]
     assert seen == [step for pair in zip(own, main, strict=True) for steps in pair for step in steps]

@@ -75,7 +75,7 @@ sizes = {part: [len(getattr(task, f"y_{part}")) for task in stream.tasks] for pa
 pd.DataFrame({"task": names} | sizes)
 
 # %% [markdown]
-# A *callback* is a function that the training loop calls at its moments. This one looks at the network after each task:
+# An *observer* watches a run at its moments. This one looks at the network after each task:
 # at its outputs on held-out digits of all classes seen so far, and at its hidden units.
 
 # %%
