@@ -74,14 +74,19 @@ def check_05a(n):
     for scenario in ("task", "domain"):
         assert n[f"accuracy/{scenario}, EWC"] > n[f"accuracy/{scenario}, finetuning"]
     assert n["broken below 2/large steps"] == 0 < n["broken above 2/large steps"]
-    assert n["Fisher of outputs to come/finetuning"] < 0.3
+    assert n["accuracy/domain, EWC, fresh"] > n["accuracy/domain, finetuning, fresh"]
+    assert n["largest step/moments carried"] > 2 and abs(n["largest step/fresh optimizer"] - 1) < 0.01
+    assert 0.5 < n["probe/untrained"] < 0.95 and n["accuracy/permuted, finetuning"] > 0.3
 
 
 def check_05b(n):
     assert 0.7 < n["size over exact/sampled"] < 1.3
-    assert n["size over exact/whole set"] < 0.05 and n["empirical over batched"] > 2
+    assert n["check/batched, measured ÷ expected"] == pytest.approx(1, abs=0.3), "but for which batches were drawn"
+    assert n["check/dark pixel's weights ÷ bias"] == pytest.approx(n["check/dark pixel squared"], rel=1e-3)
+    assert n["size over exact/whole set"] < 0.1 and n["whole set over noise"] > 2
+    assert n["rank correlation with exact/units × pixels"] > 0.95 > 0.9 > n["without units and pixels/whole set"]
     assert n["share of the Fisher/head"] > 0.1 > 0.01 > n["share of the weights/head"]
-    assert n["overlap/layer 1"] > n["overlap by chance/layer 1"]
+    assert n["overlap/layer 1, digits"] > n["overlap/layer 1, digits and weights"] > n["overlap/layer 1, by chance"]
 
 
 def check_05c(n):
@@ -193,8 +198,8 @@ SMALL = {
     "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "umap=false"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
-    "05a": ["levels=2"],
-    "05b": ["levels=2"],
+    "05a": ["levels=2", "permutations=2", "permuted_images=200"],
+    "05b": ["levels=1", "permutations=2", "permuted_images=200"],
     "05c": ["seeds=[0]", "train_images=300", "samples=20"],
     "05d": ["picking=1"],
     "06a": ["every=4"],
