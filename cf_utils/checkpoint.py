@@ -34,9 +34,13 @@ def kept(
         if first is not None:
             run = _taken_over(run, first, method, stream, device)
             save(run, stream, folder)
-    while run.done < (len(stream) if until is None else until):
-        run = proceed(run, stream, run.done + 1, device)
-        save(run, stream, folder)
+    try:
+        while run.done < (len(stream) if until is None else until):
+            run = proceed(run, stream, run.done + 1, device)
+            save(run, stream, folder)
+    except KeyboardInterrupt:
+        kept = f"{run.done} of {len(stream)} tasks are kept in {folder}; the same call goes on from there"
+        raise KeyboardInterrupt(f"stopped; {kept}") from None
     return run
 
 

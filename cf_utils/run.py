@@ -181,7 +181,10 @@ def execute(path, parameters, out, resume=False):
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
-        with open(out / f"{path.stem}.log", "w", encoding="utf-8") as messages:
+        log = out / f"{path.stem}.log"
+        log.unlink(missing_ok=True)
+        os.environ.setdefault("CF_PROGRESS", str(log.absolute()))
+        with open(log, "a", encoding="utf-8") as messages:
             os.dup2(messages.fileno(), sys.stderr.fileno())
         # Papermill fills in parameters where a path has braces.
         files = [str(file).replace("{", "{{").replace("}", "}}") for file in (path, out / path.name)]

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
 from cf_utils.methods.base import Moments, take
+from cf_utils.progress import watching
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas, digest, evaluating
 from cf_utils.streams import mask_logits
@@ -297,11 +298,20 @@ def _go_on(run, stream, device, observers, until):
     _check_fits(run.model, run.methods, run.config)
     if strange := [one for one in observers if not isinstance(one, Moments)]:
         raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
-    data = stream.to(device)
-    loop = Loop(run.model.to(device), run.methods, data, run.config, tuple(observers), device, history=run.history)
-    with _threads(run.config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
-        _train(loop, run, until)
+    data, progress = stream.to(device), watching(until)
+    loop = Loop(
+        run.model.to(device), run.methods, data, run.config, (*observers, *progress), device, history=run.history
+    )
+    try:
+        with _threads(run.config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
+            _train(loop, run, until)
+    except KeyboardInterrupt:
+        place = f"in task {loop.t + 1} of {len(stream)}, epoch {loop.epoch + 1}"
+        raise KeyboardInterrupt(f"stopped {place}; nothing of this call is kept") from None
+    finally:
+        for one in progress:
+            one.close()
     return run
 
 
