@@ -83,7 +83,7 @@ class Run:
     ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool. methods: the run's own
     copies, with what they stored. optimizer: its state, None if every task has a fresh one. rng: state of torch's
     generator, from which dropout draws. config, evaluate: as it was trained with. start: digest of the weights it began
-    with.
+    with. Model, methods and optimizer stay on the device that it was trained on; all else is on the CPU.
     """
 
     accuracy: torch.Tensor
@@ -251,8 +251,8 @@ def run_stream(
     """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
 
     build: makes one network; or a Replicas, of which a copy is trained further; or a Run on the same stream, whose copy
-    goes on after its last task, as if it had never stopped, on the same kind of device (``seeds`` is then its own;
-    method, config, evaluate None: its own as well).
+    goes on after its last task, on the same kind of device as if it had never stopped, on another to rounding and with
+    other dropout (``seeds`` is then its own; method, config, evaluate None: its own as well).
     method: a Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
     device: "auto" takes CUDA where there is one. callbacks: functions of the Loop, called at each of its moments
     (see ``every`` and ``at``). evaluate: "test" (None) or "val", the images that accuracies are measured on.
@@ -272,6 +272,8 @@ def run_stream(
     _check(run, stream, config, evaluate or run.evaluate, until)
     run.config, run.methods = config, _copied(run.methods if method is None else method, len(run.model))
     _check_fits(run.model, run.methods, config)
+    for one in run.methods:
+        one.to(device)
     data, calls = stream.to(device), tuple(callbacks)
     loop = Loop(run.model.to(device), run.methods, data, config, calls, device, history=run.history)
     with _threads(config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
