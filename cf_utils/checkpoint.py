@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from cf_utils.files import atomic, write_json
 from cf_utils.replicas import Replicas, digest
-from cf_utils.training import Run, TrainConfig, pick_device, proceed, run_stream, take_over
+from cf_utils.training import Run, TrainConfig, proceed, run_stream, take_over
 
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
@@ -28,7 +28,7 @@ def kept(
     """
     config, folder = config or TrainConfig(), Path(folder)
     if (folder / "run.json").exists():
-        run = load(folder, build, method, stream, config, seeds, evaluate, device)
+        run = load(folder, build, method, stream, config, seeds, evaluate)
     else:
         run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
         if first is not None:
@@ -74,14 +74,14 @@ def save(run, stream, folder):
     write_json(there, told)
 
 
-def load(folder, build, method, stream, config, seeds=None, evaluate="test", device="auto"):
+def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
     """The Run that ``save`` wrote; ``training.proceed(load(...), stream)`` goes on with it.
 
-    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever it had. device: where
-    it will go on, "auto": CUDA if there. Nothing in the files is executed.
+    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever it had. All of it is
+    on the CPU until it goes on. Nothing in the files is executed.
     Raises ValueError if the folder holds no whole run, or one of another network, method, stream or settings.
     """
-    folder, place = Path(folder), pick_device(device)
+    folder = Path(folder)
     try:
         told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         state = torch.load(folder / "run.pt", "cpu", weights_only=True)
@@ -102,7 +102,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test", dev
     for name in frozen:
         model.weights[name].requires_grad_(False)
     for one, values in zip(run.methods, stored, strict=True):
-        _restore(one, _moved(values, place))
+        _restore(one, values, folder)
     return run
 
 
@@ -186,20 +186,15 @@ def _state(thing, name):
     return {key: _plain(value, f"{name}/{key}") for key, value in vars(thing).items() if not callable(value)}
 
 
-def _restore(thing, values):
+def _restore(thing, values, folder):
     for key, value in values.items():
-        if hasattr(getattr(thing, key, None), "__dict__") and isinstance(value, dict):
-            _restore(getattr(thing, key), value)
-        else:
+        own = getattr(thing, key, None)
+        if not type(own).__module__.startswith("cf_utils"):
             setattr(thing, key, value)
-
-
-def _moved(value, device):
-    if isinstance(value, dict):
-        return {key: _moved(v, device) for key, v in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(_moved(v, device) for v in value)
-    return value.to(device) if isinstance(value, torch.Tensor) else value
+        elif isinstance(value, dict):
+            _restore(own, value, folder)
+        else:
+            raise ValueError(f"the run in {folder} is of an older cf_utils, with another {key}; delete the folder")
 
 
 def _plain(value, name):

@@ -11,8 +11,22 @@ from scipy import stats
 
 
 def average_accuracy(a):
-    """ACC = mean_j a_Tj, in [0, 1]; higher is better (Lopez-Paz and Ranzato 2017, eq. 2, arXiv:1706.08840)."""
+    """ACC = mean_j a_Tj, in [0, 1]; higher is better (Lopez-Paz and Ranzato 2017, eq. 2, arXiv:1706.08840).
+
+    Every task counts the same, however many images it has.
+    """
     return _checked(a)[:, -1].mean(1)
+
+
+def accuracy_over_samples(a, counts):
+    """sum_j n_j a_Tj / sum_j n_j, in [0, 1]: every image counts the same, as in the accuracy of joint training.
+
+    counts: n_j, how many images each task is measured on, ``[T]``, above 0.
+    """
+    last, counts = _checked(a)[:, -1], torch.as_tensor(counts)
+    if counts.shape != last.shape[1:] or not bool((counts > 0).all()):
+        raise ValueError(f"counts={counts.tolist()} is not possible; it is one number above 0 for each task")
+    return (last * counts).sum(1) / counts.sum()
 
 
 def average_incremental_accuracy(a):

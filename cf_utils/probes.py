@@ -91,12 +91,14 @@ def linear_probe(h, y, fitted, floor=0.1):
     """How well a linear classifier reads the labels off features (Alain & Bengio 2016, arXiv:1610.01644).
 
     h: ``[R, N, D]``; y: labels ``[N]``; fitted: ``[N]`` bool, the samples that multinomial logistic regression (L2
-    penalty, C = 1) is fitted on; it is scored on the others.  Features are standardised by the fitted samples' moments,
+    penalty, C = 1) is fitted on; it is scored on the others.  Each may be on any device.
+    Features are standardised by the fitted samples' moments,
     with no deviation taken as less than ``floor`` times the layer's root mean square, or near-dead units would explode.
     Returns a dict: accuracy ``[R]`` and by class ``[R, C]`` (classes in order), norm: of each class's coefficients
     ``[R, C]`` (of two classes they share one), converged: share of fits that ended before the limit of 1,000 steps.
     Raises ValueError where a part lacks a class.
     """
+    y, fitted = y.cpu(), fitted.cpu()
     classes = torch.unique(y)
     if any(len(torch.unique(y[part])) < max(2, len(classes)) for part in (fitted, ~fitted)):
         raise ValueError("a probe needs samples of each of two classes or more, both to fit and to score")

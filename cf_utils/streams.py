@@ -149,7 +149,12 @@ def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all
 
 
 def joint(stream):
-    """Concurrent training: one task with the data of all tasks of ``stream``; the upper bound of the comparisons."""
+    """Concurrent training: one task with the data of all tasks of ``stream``; the upper bound of the comparisons.
+
+    Its accuracy counts every image the same, as ``metrics.accuracy_over_samples`` of a run on ``stream`` does. The one
+    that counts every task the same, as ``metrics.average_accuracy`` of that run does, is
+    ``training.task_accuracies(run.model, stream).mean(1)`` of the joint run. The two differ where tasks do in size.
+    """
     merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in FIELDS}
     labels = tuple(sorted({label for task in stream.tasks for label in task.labels}))
     return replace(stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),))

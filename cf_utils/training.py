@@ -84,7 +84,7 @@ class Run:
     ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool. methods: the run's own
     copies, with what they stored. optimizer: its state, None if every task has a fresh one. rng: state of torch's
     generator, from which dropout draws. config, evaluate: as it was trained with. start: digest of the weights it began
-    with.
+    with. Model, methods and optimizer stay on the device that it was trained on; all else is on the CPU.
     """
 
     accuracy: torch.Tensor
@@ -263,15 +263,16 @@ def start_from(replicas, method, stream, config=None, device="auto", observers=(
     """As ``run_stream``, from a copy of Replicas as they are, trained or not."""
     if not isinstance(replicas, Replicas):
         raise ValueError(f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder")
-    model, blank = copy.deepcopy(replicas), torch.zeros(len(replicas), len(stream))
+    device, model, blank = pick_device(device), copy.deepcopy(replicas), torch.zeros(len(replicas), len(stream))
     run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
     run.config, run.evaluate, run.start = config or TrainConfig(), evaluate, digest(model.weights)
     return _go_on(run, stream, device, observers, until)
 
 
 def proceed(run, stream, until=None, device="auto", observers=(), **changes):
-    """Go on with a copy of a run after its last task, as if it had never stopped, on the same kind of device.
+    """Go on with a copy of a run after its last task, as if it had never stopped.
 
+    On another kind of device than before that holds to rounding, and dropout draws other masks.
     stream: the run's own, or one of as many tasks. until: as of ``run_stream``, tasks of the earlier part counted.
     changes: ``method`` or ``config``, for the tasks to come; what is not named stays as it was.
     Raises ValueError for other changes, or for one that the optimizer's state does not fit.
@@ -298,6 +299,8 @@ def _go_on(run, stream, device, observers, until):
     _check_fits(run.model, run.methods, run.config)
     if strange := [one for one in observers if not isinstance(one, Moments)]:
         raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
+    for one in run.methods:
+        one.to(device)
     data, progress = stream.to(device), watching(until)
     loop = Loop(
         run.model.to(device), run.methods, data, run.config, (*observers, *progress), device, history=run.history

@@ -26,7 +26,7 @@ def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, st
     for t in range(len(stream)):
         run = proceed(run, stream, t + 1)
         checkpoint.save(run, stream, tmp_path / "run")
-        run = checkpoint.load(tmp_path / "run", build, method, stream, settings, device="cpu")
+        run = checkpoint.load(tmp_path / "run", build, method, stream, settings)
         assert run.done == t + 1
     assert_same_run(run, whole)
 
@@ -92,7 +92,7 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     config = CONFIGS["adam"]
 
     def load(build=small(), method=MAS(1.0), stream=stream, config=config):  # noqa: B008
-        return checkpoint.load(tmp_path / "run", build, method, stream, config, device="cpu")
+        return checkpoint.load(tmp_path / "run", build, method, stream, config)
 
     with pytest.raises(ValueError, match="holds no whole run"):
         load()
@@ -147,8 +147,18 @@ def test_reading_a_folder_executes_nothing(stream, tmp_path):
         tmp_path / "run" / "run.pt",
     )
     with pytest.raises(ValueError, match="holds no whole run"):
-        checkpoint.load(tmp_path / "run", small(), method, stream, config, device="cpu")
+        checkpoint.load(tmp_path / "run", small(), method, stream, config)
     assert not (tmp_path / "ran").exists()
+
+
+def test_a_run_of_an_older_memory_is_refused_in_one_sentence(stream, tmp_path):
+    config, method = CONFIGS["adam"], Replay(20)
+    checkpoint.save(train(small(), method, stream, config, until=1), stream, tmp_path)
+    state = torch.load(tmp_path / "run.pt", weights_only=True)
+    state["methods"][0]["stored"] = []  # a list of images and labels, once
+    torch.save(state, tmp_path / "run.pt")
+    with pytest.raises(ValueError, match="is of an older cf_utils, with another stored; delete the folder"):
+        checkpoint.load(tmp_path, small(), method, stream, config)
 
 
 def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):
@@ -166,7 +176,7 @@ def test_a_save_that_fails_leaves_the_one_before(stream, tmp_path, monkeypatch):
     with pytest.raises(OSError, match="disk full"):
         checkpoint.save(later, stream, place)
     assert sorted(path.name for path in place.iterdir()) == ["run.json", "run.pt"]
-    found = checkpoint.load(place, small(), MAS(1.0), stream, config, device="cpu")
+    found = checkpoint.load(place, small(), MAS(1.0), stream, config)
     assert_same_run(found, run)
 
 
@@ -181,7 +191,7 @@ def test_strengths_of_replicas_and_frozen_weights_come_back(stream, tmp_path):
     chain, config = [Freeze(), EWC([0.0, 1.0, 100.0])], CONFIGS["adam"]
     part = train(small(), chain, stream, config, until=1)
     checkpoint.save(part, stream, tmp_path / "run")
-    again = checkpoint.load(tmp_path / "run", small(), chain, stream, config, device="cpu")
+    again = checkpoint.load(tmp_path / "run", small(), chain, stream, config)
     assert_same_run(proceed(again, stream), train(small(), chain, stream, config))
 
 

@@ -24,6 +24,7 @@ from cf_utils.training import (
     predict,
     run_stream,
     start_from,
+    task_accuracies,
 )
 
 
@@ -587,6 +588,35 @@ def test_validation_images_must_be_there():
     stream = streams.split(make_images(val=0), [[0, 1]])
     with pytest.raises(ValueError, match="a task without val images; load with validation=1000"):
         train(small(), Finetune(), stream, CONFIG, evaluate="val")
+
+
+# --- joint and sequential training, measured alike ---
+
+
+@pytest.mark.parametrize("scenario", ["task", "class"])
+def test_joint_training_is_measured_over_tasks_or_over_samples(images, scenario):
+    """Three classes against one: the last model of one run, as if it were the other's, must get the same numbers."""
+    stream = streams.split(images, [[0, 1, 2, 4], [3]], scenario)
+    joint, counts = streams.joint(stream), [len(task.y_test) for task in stream.tasks]
+    assert counts == [16, 4]
+    run = train(small(), Finetune(), stream, CONFIG)
+    together = start_from(run.model, Finetune(), joint, replace(CONFIG, lr=0.0, weight_decay=0.0), "cpu")
+    assert_same(state(together.model), state(run.model))
+    over_tasks = task_accuracies(together.model, stream).mean(1)
+    torch.testing.assert_close(over_tasks, metrics.average_accuracy(run.accuracy))
+    over_samples = metrics.average_accuracy(together.accuracy)
+    torch.testing.assert_close(over_samples, metrics.accuracy_over_samples(run.accuracy, counts))
+    assert (over_tasks - over_samples).abs().max() > 0.1
+
+
+def test_over_tasks_of_one_size_is_over_samples(stream):
+    run = train(small(), Finetune(), stream, CONFIG)
+    counts = [len(task.y_test) for task in stream.tasks]
+    expected = metrics.average_accuracy(run.accuracy)
+    torch.testing.assert_close(metrics.accuracy_over_samples(run.accuracy, counts), expected)
+    for wrong in ([8, 8], [8, 8, 0], 8):
+        with pytest.raises(ValueError, match=r"counts=.* is not possible; it is one number above 0 for each task"):
+            metrics.accuracy_over_samples(run.accuracy, wrong)
 
 
 # --- on a GPU ---

@@ -67,6 +67,12 @@ class Method(Moments):
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 
+    def to(self, device):
+        """Move all tensors and networks that the method holds to ``device``; returns the method."""
+        for key, value in vars(self).items():
+            setattr(self, key, moved(value, device))
+        return self
+
     def augment(self, loop, batch):
         """Return the batch, with samples joined to it if the method replays."""
         return batch
@@ -81,6 +87,20 @@ class Method(Moments):
 def take(x, index):
     """``x[index]`` along the first dimension: entries ``[R, B, ...]`` at ``index`` ``[R, B]``; faster on a CPU."""
     return x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:])
+
+
+def moved(value, device):
+    """``value`` with its tensors and networks on ``device``: itself, those in lists, tuples, dicts and own objects."""
+    if isinstance(value, torch.Tensor | torch.nn.Module):
+        return value.to(device)
+    if isinstance(value, dict):
+        return {key: moved(part, device) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(moved(part, device) for part in value)
+    if type(value).__module__.startswith("cf_utils"):  # such as a method's Memory
+        for key, part in vars(value).items():
+            setattr(value, key, moved(part, device))
+    return value
 
 
 def check_strength(name, strength):
