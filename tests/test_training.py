@@ -8,7 +8,7 @@ from conftest import MOMENTS, Told, assert_equal_alone, assert_same, at, double,
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import streams
+from cf_utils import metrics, streams
 from cf_utils.methods import ActivationL1, Finetune, Method, Replay
 from cf_utils.models import lenet5
 from cf_utils.randomness import generator
