@@ -23,8 +23,9 @@ test: setup  ## lint, then all tests; every notebook is executed
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
-lab: setup  ## open JupyterLab on the notebooks
-	$(BIN)/jupyter lab --notebook-dir=. --ServerApp.default_url=/lab/tree/notebooks
+lab: setup  ## open copies of the notebooks (out/lab) in JupyterLab
+	$(BIN)/python -m tools.lab
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/out/lab
 
 figures: data  ## run every notebook at full settings into notebooks/ and figures/
 	$(BIN)/python -m tools.publish --settings full
