@@ -69,7 +69,7 @@ class Stream:
                 index = torch.tensor(group, device=device)
                 table[index.unsqueeze(1), index] = True
         elif self.scenario == "class" and not self.seen_only:
-            table[:] = True
+            table.fill_(True)
         else:
             table[:, sorted({label for task in self.tasks[: t + 1] for label in task.labels})] = True
         return table
