@@ -85,6 +85,13 @@ def check_strength(name, strength):
     return tensor
 
 
+def check_share(name, value):
+    """Return ``value``; ValueError if it is not a number in [0, 1]."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{name}={value!r} is not possible; it lies in [0, 1]")
+    return value
+
+
 def check_count(name, value, least=0):
     """Return ``value``; ValueError if it is not a whole number of ``least`` or more."""
     if isinstance(value, bool) or not isinstance(value, int) or value < least:
