@@ -29,6 +29,13 @@ def check_number(name, value, least=0):
     return float(value)
 
 
+def check_share(name, value):
+    """Return ``value`` as a float; ValueError if it is not a number in [0, 1]."""
+    if not 0 <= number(value) <= 1:
+        raise ValueError(f"{name}={value!r} is not possible; it lies in [0, 1]")
+    return float(value)
+
+
 def check_switch(name, value):
     """Return ``value`` as a bool; ValueError if it is neither True nor False, Python's or numpy's."""
     if not isinstance(value, bool | np.bool_):

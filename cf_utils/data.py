@@ -158,15 +158,25 @@ def flip_and_crop(x, generator=None, padding=4):
     padding = int(padding)
     channels, height, width = x.shape[-3:]
     n, device = x.shape[:-3].numel(), generator.device if generator is not None else "cpu"
-    down, right = torch.randint(2 * padding + 1, (2, n, 1), generator=generator, device=device).to(x.device)
-    mirrored = torch.randint(2, (n, 1), generator=generator, device=device).to(x.device) == 1
+    down, right = torch.randint(2 * padding + 1, (2, n), generator=generator, device=device)
+    mirrored = torch.randint(2, (n,), generator=generator, device=device) == 1
+    return mirror_and_shift(x.reshape(n, channels, height, width), down, right, mirrored, padding).view(x.shape)
+
+
+def mirror_and_shift(x, down, right, mirrored, padding=4):
+    """Mirror and shift images ``[N, C, H, W]``, each as it is told; returns new ones. What is shifted in is 0.
+
+    down, right: where the window that is kept begins in the image with ``padding`` pixels around it, ``[N]`` whole
+    numbers from 0 to 2 * padding; padding itself keeps the image in place. mirrored: ``[N]`` bool, of the window.
+    """
+    n, channels, height, width = x.shape
+    down, right, mirrored = (told.to(x.device).unsqueeze(1) for told in (down, right, mirrored))
     columns = torch.arange(width, device=x.device)
     columns = torch.where(mirrored, columns.flip(0), columns) + right
     rows = torch.arange(height, device=x.device) + down
     index = rows.unsqueeze(2) * (width + 2 * padding) + columns.unsqueeze(1)
     index = index.view(n, 1, height * width).expand(n, channels, -1)
-    padded = torch.nn.functional.pad(x.reshape(n, channels, height, width), [padding] * 4)
-    return padded.flatten(2).gather(2, index).view(x.shape)
+    return torch.nn.functional.pad(x, [padding] * 4).flatten(2).gather(2, index).view(x.shape)
 
 
 def _check_masks(name, masks, x):

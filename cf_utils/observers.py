@@ -10,7 +10,7 @@ import torch
 from cf_utils.methods import Moments
 from cf_utils.probes import cross_entropy, layers
 from cf_utils.streams import mask_logits
-from cf_utils.training import predict
+from cf_utils.training import accuracy_on, activations, predict
 
 
 class Observer(Moments):
@@ -90,6 +90,14 @@ class Curves(Observer):
         steps, right = self.of("right", task=t, on=t)
         return _first(steps, right >= level)
 
+    def largest_fall(self, t, within=60):
+        """Largest fall of the share right on the task before ``t`` (from 1) in one step of the first ``within``: ``[R]``.
+
+        In [-1, 1]; below 0 where it only rises.
+        """
+        steps, right = self.of("right", task=t, on=t - 1)
+        return -np.diff(right[:, steps <= within], axis=1).min(1)
+
 
 def _first(steps, there):
     return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
@@ -123,6 +131,38 @@ class Displacements(Observer):
             moved = (now - before).norm(dim=1) / before.norm(dim=1)
             where = {"task": loop.t, "step": loop.step, "layer": name}
             self.records.append(where | {"moved": moved.tolist()})
+
+
+class Passes(Observer):
+    """Records what each pass over a later task did: "task", "step", "fall", "long-term", "short-term".
+
+    fall: of the accuracy on the test images of earlier tasks, mean over the tasks. long-term, short-term: by how much
+    the responses of the first and of the second half of the ``layer``'s units to the first task's test images changed,
+    ||after - before|| / ||before||. A pass is the epoch itself, not what a method did at the epoch's beginning.
+    """
+
+    def __init__(self, layer):
+        super().__init__()
+        self.layer = layer
+
+    def before_epoch(self, loop):
+        self.before = self._look(loop) if loop.t else None
+
+    def after_epoch(self, loop):
+        if loop.t:
+            (was, before), (now, after) = self.before, self._look(loop)
+            pairs = zip(before, after, strict=True)
+            change = [(b - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1) for a, b in pairs]
+            found = {"fall": was - now, "long-term": change[0], "short-term": change[1]}
+            where = {"task": loop.t, "step": loop.step}
+            self.records.append(where | {key: value.tolist() for key, value in found.items()})
+
+    def _look(self, loop):
+        """Accuracy on earlier tasks, and the two halves of what the layer puts out for the first one's images."""
+        earlier, images = loop.stream.tasks[: loop.t], loop.stream.images
+        right = [accuracy_on(loop.model, images, task.x_test, task.y_test) for task in earlier]
+        _, hidden = activations(loop.model, images, earlier[0].x_test, [self.layer])
+        return torch.stack(right).mean(0), hidden[self.layer].chunk(2, 2)
 
 
 class Gradients(Observer):

@@ -1,13 +1,21 @@
-"""What to look at inside trained replicas: sparsity, biases, updates, calibration, and what linear probes read off."""
+"""What to look at inside trained replicas: sparsity, biases, updates, calibration, what linear probes read off.
+
+And how the samples of a class lie among the features of a layer.
+"""
 
 import warnings
 from dataclasses import replace
+from importlib import import_module
 
 import numpy as np
 import torch
 from scipy import stats
+from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.manifold import MDS, TSNE, Isomap
+from sklearn.metrics import silhouette_score
+from sklearn.neighbors import NearestNeighbors
 from torch.nn import functional as F
 
 from cf_utils.checks import check_count
@@ -52,6 +60,23 @@ def activity(model, images, x):
 def layers(model):
     """Names of the weight matrices (and kernels), first to last; the last one is the head."""
     return [name for name, value in model.weights.items() if name.endswith(".weight") and value.ndim > 2]
+
+
+def bias_statistics(model):
+    """ "mean", "median" and "std" of all biases of a network's layers, those of its norms left out: ``[R]`` each."""
+    names = [name.removesuffix("weight") + "bias" for name in layers(model)]
+    biases = [model.weights[name].detach().cpu() for name in names if name in model.weights]
+    biases = torch.cat(biases, 1)
+    return {"mean": biases.mean(1), "median": biases.double().quantile(0.5, dim=1), "std": biases.std(1)}
+
+
+def window_ratio(values, steps, width=5):
+    """Mean of values ``[R, S]`` in ``width`` steps around ``steps`` ``[R]`` over that in as many just before: ``[R]``.
+
+    ``values[:, i]`` is of step i + 1. A step too early to have ``width`` others before is moved to where it has.
+    """
+    starts = [max(int(step) - 1 - width // 2, width) for step in steps]
+    return np.array([v[s : s + width].mean() / v[s - width : s].mean() for v, s in zip(values, starts, strict=True)])
 
 
 def output_statistics(logits, y, old):
@@ -152,3 +177,70 @@ def rank_correlation(a, b):
         if there.sum() > 2 and min(np.ptp(a[i][there]), np.ptp(b[i][there])) > 0:
             found[i] = stats.spearmanr(a[i][there], b[i][there]).statistic
     return np.array([row[np.isfinite(row)].mean() if np.isfinite(row).any() else np.nan for row in found])
+
+
+def most_changed(first, then, x, layers):
+    """Index of the one of ``layers`` whose responses differ most between two networks, relative to the first's.
+
+    first, then: Replicas of one kind; x: standardised images ``[N, C, H, W]`` on their device. By the norm of the
+    difference over all images and replicas (Nguyen et al. 2022 freeze the layers before it).
+    """
+    (_, a), (_, b) = first.on(x, layers), then.on(x, layers)
+    return int(np.argmax([((b[name] - a[name]).norm() / a[name].norm()).item() for name in layers]))
+
+
+def effective_dimension(h):
+    """Participation ratio of features ``[R, N, D]``: ``[R]``, from 1, a line, to D, a ball.
+
+    (tr C)^2 / tr C^2 of their covariance C (Gao et al. 2017, bioRxiv 214262); 0 for constant features.
+    """
+    centred = (h - h.mean(1, keepdim=True)).double()
+    covariance = centred.mT @ centred
+    return covariance.diagonal(dim1=1, dim2=2).sum(1).square() / covariance.square().sum((1, 2)).clamp(min=1e-24)
+
+
+def elongation(points, labels):
+    """Ratio of the first to the second principal deviation of points ``[N, 2]``, mean over classes; 1: round."""
+    clouds = [points[labels == c] for c in np.unique(labels)]
+    deviations = [np.linalg.svd(cloud - cloud.mean(0), compute_uv=False) for cloud in clouds]
+    return float(np.mean([first / max(second, 1e-12) for first, second in deviations]))
+
+
+def class_shift(h, y):
+    """How far each class's mean lies from the mean of all, for features ``[R, N, D]`` and labels ``[N]``: ``[R, C]``.
+
+    In deviations of each feature; the Euclidean norm over the features. Classes are in order.
+    """
+    mean, deviation = h.mean(1), h.std(1, unbiased=False) + 1e-9
+    return torch.stack([((h[:, y == c].mean(1) - mean) / deviation).norm(dim=1) for c in torch.unique(y)], 1)
+
+
+def tightness(features, labels, k=10):
+    """How a class's samples stay together among features ``[R, N, D]``, labels ``[N]``: a dict of ``[R]``.
+
+    silhouette: mean of (b - a) / max(a, b), a the mean distance to the sample's own class and b to the nearest other
+    class, in [-1, 1]; 0 for clouds that mingle (Rousseeuw 1987). hit: neighbourhood hit, the share of a sample's ``k``
+    nearest neighbours, itself left out, that are of its class, in [0, 1].
+    """
+    near = [NearestNeighbors(n_neighbors=k).fit(h).kneighbors(return_distance=False) for h in features]  # not itself
+    hit = [(labels[index] == labels[:, None]).mean() for index in near]
+    return {"silhouette": np.array([silhouette_score(h, labels) for h in features], float), "hit": np.array(hit)}
+
+
+def embed(features, kind):
+    """A plane ``[N, 2]`` of features ``[N, D]`` by "tsne", "pca", "umap", "isomap" or "mds"; the same in each call.
+
+    Raises ValueError for a kind that is not known.
+    """
+    makers = {
+        "tsne": lambda: TSNE(init="pca", perplexity=min(30, len(features) / 4), random_state=0),
+        "pca": lambda: PCA(2, random_state=0),
+        "umap": lambda: import_module("umap").UMAP(random_state=0, n_jobs=1),  # compiles for 14 s at first
+        "isomap": lambda: Isomap(n_neighbors=10),
+        "mds": lambda: MDS(n_init=1, random_state=0),
+    }
+    if kind not in makers:
+        raise ValueError(f"unknown embedding {kind!r}; known are {', '.join(makers)}")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Isomap joins clouds that no neighbour links; MDS has defaults to come
+        return np.asarray(makers[kind]().fit_transform(features), dtype=float)

@@ -135,3 +135,34 @@ def _scale(shape):
     """The factor that gives ``shape`` the area of the unit disc."""
     axis = np.linspace(-1.5, 1.5, 301)
     return float(np.sqrt(np.pi / (9 * np.mean(shape(axis, axis[:, None]) < 0))))
+
+
+def generate_striped(count, seed=0):
+    """Draw images of nine simple classes, each a shape with stripes of a direction and width of its own.
+
+    Of random size, place and colours on a ground with plain patches and noise: a set that a small network learns in
+    few steps, by the stripes if it likes. Returns and raises as ``generate``, with labels from 0 to 8.
+    """
+    from skimage import draw
+
+    count = check_count("count", count, 1)
+    rng, (y, x) = np.random.default_rng(seed), np.mgrid[:32, :32]
+    turn = {n: np.exp(2j * np.pi * (np.arange(n) + 0.5) / n) for n in (3, 4, 10, 24)}  # corners as complex numbers
+    corners = {"disk": turn[24], "square": turn[4], "triangle": turn[3], "ring": turn[24], "half disk": turn[24][:12]}
+    cross = (1j ** np.arange(4)[:, None] * [1 - 0.35j, 1 + 0.35j, 0.35 + 0.35j]).ravel()
+    corners |= {"star": turn[10] * np.tile([1, 0.45], 5), "cross": cross}
+    corners |= {"diamond": np.array([1, 0.7j, -1, -0.7j]), "bar": turn[4].real * 0.65 + 1.4j * turn[4].imag}
+    labels = rng.permutation(np.arange(count) % 9)
+    images, masks = np.empty((count, 32, 32, 3), np.uint8), np.empty((count, 32, 32), bool)
+    for i, c in enumerate(labels):
+        radius, colors = rng.uniform(8, 11), rng.integers(0, 100, (3, 3)) + [[60], [0], [156]]  # ground, dark, bright
+        place, (name, at) = rng.uniform(radius, 31 - radius, 2), list(corners.items())[c]
+        masks[i] = draw.polygon2mask((32, 32), place + radius * np.stack([at.imag, at.real], 1))
+        masks[i] &= (name != "ring") | (np.hypot(y - place[0], x - place[1]) > 0.5 * radius)
+        patches, _ = draw.random_shapes((32, 32), 9, 6, 3, 7, allow_overlap=True, rng=rng)
+        ground = np.where((patches == 255).all(2, keepdims=True), colors[0], patches)
+        angle, period = np.pi * (c % 3) / 3, (3, 4.2, 5.4)[c // 3]
+        wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + rng.uniform(0, 6))
+        filled = np.where(masks[i, ..., None], np.where(wave[..., None] > 0, colors[1], colors[2]), ground)
+        images[i] = np.clip(filled + rng.normal(0, 15, filled.shape), 0, 255)
+    return images.transpose(0, 3, 1, 2), labels, masks

@@ -117,6 +117,20 @@ def test_impossible_count_of_shapes_is_refused(count):
         shapes.generate(count)
 
 
+def test_striped_shapes_lie_where_their_masks_say():
+    (images, labels, masks), again, other = (shapes.generate_striped(90, seed) for seed in (0, 0, 1))
+    assert images.shape == (90, 3, 32, 32) and images.dtype == np.uint8 and masks.dtype == bool
+    assert (np.bincount(labels) == 10).all()
+    assert all((a == b).all() for a, b in zip((images, labels, masks), again, strict=True))
+    assert (images != other[0]).any()
+    areas = masks.mean((1, 2))
+    assert areas.min() > 0.03 and areas.max() < 0.4
+    spread = [image.mean(0)[mask].std() for image, mask in zip(images, masks, strict=True)]
+    assert min(spread) > 15, "stripes, dark and bright, inside"
+    with pytest.raises(ValueError, match="count=0 is not possible; it is a whole number, 1 or more"):
+        shapes.generate_striped(0)
+
+
 def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
     images = data.load("shapes")
     held = data._hold_out(images, 1000, seed=2)  # what load does last, without drawing all again
@@ -709,6 +723,18 @@ def test_flips_and_crops_are_those_done_by_hand():
     again = data.flip_and_crop(x.view(3, 100, 2, 5, 6), generator(0, "draws"), padding=2)
     assert changed.dtype == torch.uint8 and torch.equal(again.flatten(0, 1), changed)
     assert not torch.equal(data.flip_and_crop(x, generator(1, "draws"), padding=2), changed)
+
+
+def test_images_are_mirrored_and_shifted_as_told():
+    x = torch.randint(1, 256, (300, 2, 5, 6), generator=generator(0, "pictures")).to(torch.uint8)
+    down, right = torch.randint(5, (2, 300), generator=generator(0, "moves"))
+    mirrored = torch.arange(300) % 2 == 1
+    changed = data.mirror_and_shift(x, down, right, mirrored, padding=2)
+    for before, after, d, r, m in zip(x, changed, down.tolist(), right.tolist(), mirrored.tolist(), strict=True):
+        window = torch.nn.functional.pad(before, (2, 2, 2, 2))[:, d : d + 5, r : r + 6]
+        assert torch.equal(after, window.flip(2) if m else window)
+    kept = torch.full((300,), 4)
+    assert torch.equal(data.mirror_and_shift(x, kept, kept, kept == 0), x)
 
 
 def test_without_padding_images_are_only_mirrored():

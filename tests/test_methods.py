@@ -2,6 +2,7 @@ import copy
 import inspect
 from collections import OrderedDict
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
@@ -9,7 +10,7 @@ from conftest import Told, assert_equal_alone, assert_same, at, double, make_ima
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import importances, streams, vectors
+from cf_utils import importances, saliency, streams, vectors
 from cf_utils.methods import (
     APR,
     EWC,
@@ -25,14 +26,15 @@ from cf_utils.methods import (
     LwF,
     Method,
     Replay,
+    controls,
     memory,
     ogd,
-    preserve,
 )
 from cf_utils.methods.base import check_strength
+from cf_utils.methods.freeze import Freeze
+from cf_utils.methods.long_short import LongShort
 from cf_utils.methods.springs import Quadratic
 from cf_utils.randomness import generator
-from cf_utils.replicas import Replicas
 from cf_utils.training import Loop, TrainConfig, activations, predict
 
 CONFIG = TrainConfig(epochs=2, batch_size=5, lr=0.01, optimizer="adam")
@@ -492,25 +494,6 @@ def test_apr_keeps_stored_samples_of_earlier_classes_that_were_right_and_no_othe
     assert run.accuracy.isfinite().all()
 
 
-def test_grad_cam_is_that_of_the_package():
-    from cf_utils._torchvision import import_torchvision
-
-    import_torchvision()
-    from pytorch_grad_cam import GradCAM
-    from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-
-    model = Replicas(lambda: convolution().float(), [0, 1])
-    generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 5, 1, 4 + 2, 6, generator=generator), torch.tensor([[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]])
-    found = preserve.grad_cam(model, x, y, "conv1")
-    assert found.shape == (2, 5, 6, 6) and model.training
-    for r in range(2):
-        network = model.replica(r)
-        with GradCAM(network, [network.conv1]) as package:
-            expected = package(x[r], [ClassifierOutputTarget(c) for c in y[r].tolist()])
-        torch.testing.assert_close(found[r], torch.from_numpy(expected), rtol=0, atol=1e-4)
-
-
 @pytest.mark.parametrize(("place", "end"), [("conv1", 1), ("conv2", 3)])
 def test_spl_by_hand(stream, place, end):
     """Noise where the map was not above the threshold: everywhere, nowhere, and where it says, enlarged if need be."""
@@ -518,7 +501,7 @@ def test_spl_by_hand(stream, place, end):
     def look(loop, start):
         method = loop.methods[0]
         x, y, weight = method.samples
-        mask = (preserve.grad_cam(start, x, y, place)[2] > method.saliency_threshold).double()
+        mask = (saliency.grad_cam(start, x, y, place)[2] > method.saliency_threshold).double()
         assert mask.shape[1:] == {"conv1": (6, 6), "conv2": (4, 4)}[place]
         mask = F.interpolate(mask.unsqueeze(1), (6, 6), mode="bilinear")
         noise = torch.randn(x.shape[1:], generator=generator(loop.seeds[2], "noise 0 1", 2)).double()
@@ -542,6 +525,47 @@ def test_preserving_losses_name_wrong_arguments(stream):
         APR(1.0, 10, per_class=0)
     with pytest.raises(ValueError, match=r"no layer 'conv9'; there are flatten, fc1, act1, fc2, act2, fc3"):
         train(small(), APR(1.0, 10, places=["conv9"]), stream, CONFIG)
+
+
+# --- what APR and SPL are held against ---
+
+
+def test_labels_are_the_cross_entropy_of_the_kept_samples(stream):
+    method, found = controls.Labels(2.0, 12, per_task=True, per_class=2), []
+
+    def look(loop):
+        if loop.t == 2 and loop.step == 2:
+            x, y, weight = (value[0] for value in loop.methods[0].samples)
+            losses = F.cross_entropy(loop.model.replica(0).eval()(x), y, reduction="none")
+            value = loop.methods[0].penalty(loop, None, None)[0]
+            found.append((value, 2.0 * (weight * losses).sum() / weight.sum()))
+
+    config = TrainConfig(epochs=4, batch_size=8, lr=0.01)
+    train(small(), method, stream, config, observers=[at("after_step", look)])
+    ((value, expected),) = found
+    torch.testing.assert_close(value, expected)
+
+
+def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
+    def network():
+        layers = {"conv1": nn.Conv2d(1, 2, 3, padding=1), "act1": nn.ReLU(), "flatten": nn.Flatten()}
+        return nn.Sequential(OrderedDict(layers | {"fc2": nn.Linear(72, 6)}))
+
+    kinds = {"own": SPL, "shuffled": controls.ShuffledSPL}
+    config, free, weights = TrainConfig(epochs=3, batch_size=8, lr=0.01), {}, {}
+    for name, kind in kinds.items():
+
+        def note(loop, name=name):
+            if loop.t == 1:
+                free[name], weights[name] = loop.methods[0].free.clone(), loop.methods[0].samples[2].clone()
+
+        method = kind(1.0, 12, place="conv1", per_class=4, per_task=True)
+        train(network, method, stream, config, observers=[at("before_task", note)], until=2)
+    assert torch.equal(weights["own"], weights["shuffled"]) and not torch.equal(free["own"], free["shuffled"])
+    for own, shuffled, weight in zip(free["own"], free["shuffled"], weights["own"] > 0, strict=True):
+        assert torch.equal(own[~weight], shuffled[~weight])
+        rows = [sorted(map(tuple, maps[weight].flatten(1).tolist())) for maps in (own, shuffled)]
+        assert rows[0] == rows[1], "the same maps, and so the same amount of noise"
 
 
 # --- arguments ---
@@ -876,3 +900,103 @@ def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
         MemoryError, match=r"8 directions of 512 weights for 3 replicas need 0\.0 GB to grow, but 0\.0 GB"
     ):
         train(small(), OGD(4), stream, CONFIG)
+
+
+# --- long- and short-term weights ---
+
+
+@pytest.mark.parametrize("norms", [False, True])
+def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(stream, norms):
+    seen = {}
+
+    def note(loop, moment):
+        moments = loop.optimizer.state[loop.model.get_parameter("fc1/weight")]["momentum_buffer"].clone()
+        seen[loop.t, loop.epoch, moment] = state(loop.model) | {"momentum of fc1.weight": moments}
+
+    config = TrainConfig(epochs=2, batch_size=8, lr=0.05, optimizer="sgd", momentum=0.9, weight_decay=0.1)
+    method = LongShort(12, share=0.5, norms=norms)
+    watch = [at(moment, partial(note, moment=moment)) for moment in ("before_epoch", "after_epoch")]
+    train(small("batch"), method, stream, config, observers=watch)
+    for t, epoch in ((1, 0), (1, 1), (2, 0), (2, 1)):
+        start, end = seen[t, epoch, "before_epoch"], seen[t, epoch, "after_epoch"]
+        for name in ("fc1.weight", "momentum of fc1.weight", "fc2.bias"):
+            half = start[name].shape[1] // 2
+            assert torch.equal(start[name][:, :half], end[name][:, :half])
+            assert (start[name][:, half:] != end[name][:, half:]).any()
+        for name in ("norm1.weight", "norm2.running_mean"):
+            assert torch.equal(start[name], end[name]) == norms
+        assert (start["fc3.weight"] != end["fc3.weight"]).flatten(1).any(1).all(), "the head learns"
+        if epoch:
+            before = seen[t, 0, "after_epoch"]
+            assert (before["fc1.weight"][:, :5] != start["fc1.weight"][:, :5]).any(), "rehearsal moves what is held"
+    first = seen[0, 0, "before_epoch"], seen[0, 1, "after_epoch"]
+    assert (first[0]["fc1.weight"][:, :5] != first[1]["fc1.weight"][:, :5]).any(), "the first task trains everything"
+
+
+def test_long_term_weights_name_wrong_arguments():
+    for arguments, message in [
+        ({"share": 1.5}, r"share=1.5 is not possible; it lies in \[0, 1\]"),
+        ({"share": True}, "share=True is not possible"),
+        ({"every": 0}, "every=0 is not possible; it is a whole number, 1 or more"),
+        ({"memory": -1}, "memory=-1 is not possible"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            LongShort(**({"memory": 10} | arguments))
+
+
+# --- freezing of filters ---
+
+
+def convolutional(norm=True, outputs=6):
+    """Two convolutions, with their norms if wanted, and a linear layer, for images of 6 pixels."""
+    layers, channels = OrderedDict(), 1
+    for i in (1, 2):
+        layers[f"conv{i}"] = nn.Conv2d(channels, channels := 4, 3, padding=1)
+        layers |= {f"norm{i}": nn.BatchNorm2d(4)} if norm else {}
+        layers[f"act{i}"] = nn.ReLU()
+    return nn.Sequential(layers | {"flatten": nn.Flatten(), "fc3": nn.Linear(144, outputs)})
+
+
+NORMS = {"conv1": "norm1", "conv2": "norm2"}
+
+
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
+    scores = {"conv1": [0.0, 3.0, 1.0, 2.0], "conv2": torch.tensor([4.0, 0.0, 3.0, 0.0])}
+    method, seen = Freeze(0.5, lambda model, task: scores, NORMS), {}
+    config = TrainConfig(2, 8, 0.05, optimizer, weight_decay=0.1, momentum=0.9 * (optimizer == "sgd"))
+
+    def note(loop, moment):
+        seen[loop.t, moment] = state(loop.model)
+        seen[loop.t, "rows"] = {layer: rows.tolist() for layer, rows in loop.methods[0].rows.items()}
+
+    watch = [at(moment, partial(note, moment=moment)) for moment in ("before_task", "after_task")]
+    train(convolutional, method, stream, config, observers=watch)
+    assert seen[0, "rows"] == {}
+    assert seen[1, "rows"] == {"conv1": [1, 3], "conv2": [0, 2]}
+    assert {layer: sorted(rows) for layer, rows in seen[2, "rows"].items()} == {"conv1": [1, 2, 3], "conv2": [0, 1, 2]}
+    for t in (1, 2):
+        start, end = seen[t, "before_task"], seen[t, "after_task"]
+        for layer, rows in seen[t, "rows"].items():
+            free = [i for i in range(4) if i not in rows]
+            kinds = ("weight", "bias", "running_mean", "running_var")
+            names = [f"{layer}.weight", f"{layer}.bias", *(f"{layer.replace('conv', 'norm')}.{kind}" for kind in kinds)]
+            for name in names:
+                assert torch.equal(start[name][:, rows], end[name][:, rows]), name
+                assert (start[name][:, free] != end[name][:, free]).any(), name
+        assert (start["fc3.weight"] != end["fc3.weight"]).any(), "the head learns"
+
+
+def test_share_zero_of_freezing_is_finetuning(stream):
+    freeze = Freeze(0.0, lambda model, task: {"conv1": torch.ones(4), "conv2": torch.ones(4)}, NORMS)
+    config, ends = TrainConfig(1, 8, 0.01), []
+    note = at("after_task", lambda loop: ends.append(state(loop.model)))
+    for method in (freeze, Finetune()):
+        train(convolutional, method, stream, config, observers=[note])
+    assert all(torch.equal(value, ends[-1][name]) for name, value in ends[2].items())
+
+
+@pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), None])
+def test_an_impossible_share_of_freezing_is_refused(share):
+    with pytest.raises(ValueError, match=rf"share={share} is not possible; it lies in \[0, 1\]"):
+        Freeze(share, lambda model, task: {})

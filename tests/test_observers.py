@@ -81,6 +81,34 @@ def test_first_step_at_which_enough_is_right():
     assert curves.first_step(0.9).tolist() == [5, 10]
 
 
+def test_largest_fall_by_hand():
+    right = [(0, [1.0, 1.0, 1.0]), (1, [0.6, 0.9, 0.9]), (2, [0.4, 0.8, 0.9]), (3, [0.0, 0.5, 0.9])]
+    curves = observers.Curves(3)
+    curves.records = [{"task": 1, "step": step, "on": 0, "right": values} for step, values in right]
+    assert curves.largest_fall(1) == pytest.approx([0.4, 0.3, 0.1])
+    assert curves.largest_fall(1, within=2) == pytest.approx([0.4, 0.1, 0.1])
+
+
+def test_what_a_pass_did_is_measured_around_it(stream, images):
+    passes, right = observers.Passes("fc2"), []
+    still = training.TrainConfig(epochs=3, batch_size=8, lr=0.0, optimizer="sgd", weight_decay=0.0)
+    train(small(), methods.Finetune(), stream, still, observers=[passes])
+    assert len(passes.records) == 6, "passes over later tasks alone"
+    assert all(record[key] == [0, 0, 0] for record in passes.records for key in ("fall", "long-term", "short-term"))
+
+    def note(loop):
+        if loop.t == 1:
+            first = stream.tasks[0]
+            right.append(training.accuracy_on(loop.model, images, first.x_test, first.y_test))
+
+    passes = observers.Passes("fc2")
+    watch = [passes, at("before_epoch", note), at("after_epoch", note)]
+    train(small(), methods.Finetune(), stream, training.TrainConfig(epochs=6, batch_size=8, lr=0.01), observers=watch)
+    falls = torch.stack(right[::2]) - torch.stack(right[1::2])
+    assert falls.any() and falls.tolist() == [record["fall"] for record in passes.records[:6]]
+    assert all(min(record["long-term"] + record["short-term"]) > 0 for record in passes.records)
+
+
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_what_is_seen_of_a_model_on_cuda_is_on_the_cpu(stream, images):

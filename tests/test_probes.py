@@ -1,9 +1,13 @@
 """Probes: known answers by hand."""
 
+import copy
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 import torch
 from conftest import at, small, train
+from torch import nn
 
 from cf_utils import methods, probes, training
 from cf_utils.replicas import Replicas
@@ -128,3 +132,75 @@ def test_rank_correlation_leaves_out_what_is_not_there():
     assert probes.rank_correlation(a[:, :1], b[:, :1]).tolist() == [1.0]
     assert probes.rank_correlation(a, b).tolist() == [0.0]  # of 1 and -1; the others have no rank
     assert np.isnan(probes.rank_correlation(a[:, 2:], b[:, 2:])).all()
+
+
+def test_effective_dimension_of_a_line_and_of_a_ball():
+    corners = torch.tensor([[1.0, 1.0], [1.0, -1.0], [-1.0, 1.0], [-1.0, -1.0]])
+    line = corners * torch.tensor([1.0, 0.0])
+    assert probes.effective_dimension(torch.stack([corners, line])).tolist() == [2.0, 1.0]
+
+
+def test_elongation_is_the_mean_ratio_of_deviations():
+    cross = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
+    points, labels = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]]), np.repeat([0, 1, 2], 4)
+    assert probes.elongation(points, labels) == pytest.approx((3 + 3 + 1) / 3)
+
+
+def test_window_ratio_by_hand():
+    values = np.array([[1.0] * 10 + [3.0] * 10])
+    assert probes.window_ratio(values, [13]).tolist() == [3.0]  # steps 11 to 15 against 6 to 10
+
+
+def test_class_shift_by_hand():
+    h = torch.tensor([[[0.0], [2.0], [4.0], [6.0]]])
+    found = probes.class_shift(h, torch.tensor([0, 0, 1, 1]))
+    assert found[0].tolist() == pytest.approx([2 / 5**0.5, 2 / 5**0.5])
+
+
+def test_tight_clouds_stay_together_and_noise_does_not():
+    labels = np.arange(300) % 3
+    noise = np.random.default_rng(0).normal(size=(300, 4))
+    found = probes.tightness([30 * np.eye(3, 4)[labels] + noise, noise], labels)
+    assert found["silhouette"][0] > 0.9 and found["hit"][0] == 1
+    assert abs(found["silhouette"][1]) < 0.03 and found["hit"][1] == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_neighbourhood_hit_by_hand():
+    line, labels = np.array([[0.0], [1.0], [2.1], [10.0]]), np.array([0, 0, 1, 1])
+    assert probes.tightness([line], labels, k=1)["hit"].tolist() == [0.75]  # the third one's nearest is the second
+
+
+def test_embeddings_are_seeded_and_an_unknown_one_is_named():
+    plane = np.random.default_rng(0).normal(size=(60, 2)) * [5, 1]
+    features = np.concatenate([plane, np.zeros((60, 3))], 1)
+    for kind in ("tsne", "pca", "isomap", "mds"):
+        found = probes.embed(features, kind)
+        assert found.shape == (60, 2) and np.array_equal(found, probes.embed(features, kind))
+    centred = plane - plane.mean(0)
+    assert np.linalg.norm(probes.embed(features, "pca"), axis=1) == pytest.approx(np.linalg.norm(centred, axis=1))
+    with pytest.raises(ValueError, match="unknown embedding 'tsnee'; known are tsne, pca, umap, isomap, mds"):
+        probes.embed(features, "tsnee")
+
+
+def test_bias_statistics_leave_norms_out():
+    model = Replicas(small("batch"), [0, 1])
+    with torch.no_grad():
+        for name, weight in model.weights.items():
+            weight.fill_(1.0 if name.startswith("fc") else 100.0)
+        model.weights["fc3.bias"][1] = 5.0  # 6 of 24
+    found = {key: values.tolist() for key, values in probes.bias_statistics(model).items()}
+    assert found == {"mean": [1.0, 2.0], "median": [1.0, 1.0], "std": [0.0, pytest.approx(np.sqrt(12 * 6 / 23))]}
+
+
+def test_the_layer_that_changed_most(stream):
+    layers = {"conv1": nn.Conv2d(1, 4, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(4, 4, 3), "act2": nn.ReLU()}
+    first = Replicas(lambda: nn.Sequential(OrderedDict(layers | {"end": nn.Flatten(), "fc": nn.Linear(64, 6)})), [0])
+    with torch.no_grad():  # the second layer answers to its bias alone
+        first.weights["conv2.weight"].mul_(0.001)
+        first.weights["conv2.bias"].fill_(1.0)
+    x = stream.images.scale(stream.tasks[0].x_train[:5])
+    for layer, expected in (("conv2", 1), ("conv1", 0)):
+        then = copy.deepcopy(first)
+        with torch.no_grad():
+            then.weights[f"{layer}.bias"].add_(1.0)
+        assert probes.most_changed(first, then, x, ["act1", "act2"]) == expected

@@ -6,6 +6,7 @@ from cf_utils.methods.base import check_strength
 from cf_utils.methods.replay import Replay
 from cf_utils.randomness import generator
 from cf_utils.replicas import evaluating
+from cf_utils.saliency import grad_cam
 from cf_utils.streams import mask_logits
 
 
@@ -93,20 +94,3 @@ def look(model, x, places):
     """Logits and what layers put out for scaled ``x`` ``[R, B, ...]``, in evaluation mode, with gradients."""
     with evaluating(model), torch.enable_grad():
         return model.activations(x, places)
-
-
-def grad_cam(model, x, y, layer):
-    """Grad-CAM maps ``[R, B, h, w]`` in [0, 1] of a layer for labels ``y`` ``[R, B]`` (Selvaraju et al., 1610.02391).
-
-    relu(sum over channels of activation * mean gradient), from least 0 to largest 1; of a layer without pixels a zero.
-    """
-    maps = []
-    for r, network in enumerate(model.replica(r).eval() for r in range(len(model))):
-        kept = []
-        network.get_submodule(layer).register_forward_hook(lambda *parts, kept=kept: kept.append(parts[2]))
-        (slope,) = torch.autograd.grad(network(x[r]).gather(1, y[r].unsqueeze(1)).sum(), kept)
-        slope = slope.reshape(*slope.shape[:2], -1).mean(2)
-        maps.append(torch.einsum("bc,bc...->b...", slope, kept[0].detach()).relu())
-    maps = torch.stack(maps).reshape(*y.shape, *(kept[0].shape[2:] or (1, 1)))
-    maps = maps - maps.amin((2, 3), keepdim=True)
-    return maps / (maps.amax((2, 3), keepdim=True) + 1e-7)

@@ -83,18 +83,11 @@ chosen = torch.stack([torch.nonzero(images.y_test == c)[0, 0] for c in range(10)
 mapped = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:map_points]
 
 
-def effective_dimension(h):
-    """Participation ratio of features [R, N, D], 1 for a line to D for a ball (Gao et al. 2017, bioRxiv 214262)."""
-    centred = (h - h.mean(1, keepdim=True)).double()
-    covariance = centred.mT @ centred
-    return covariance.diagonal(dim1=1, dim2=2).sum(1).square() / covariance.square().sum((1, 2)).clamp(min=1e-24)
-
-
 def look(loop):
     _, hidden = training.activations(loop.model, images, images.x_test[mapped])
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
     latent = hidden[loop.model.relus[-1]]
-    own = {"latent": latent.numpy(), "dimension": effective_dimension(latent), "beliefs": beliefs}
+    own = {"latent": latent.numpy(), "dimension": probes.effective_dimension(latent), "beliefs": beliefs}
     return probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | own
 
 
@@ -164,14 +157,8 @@ results.save_figure(fig, folder, "loss_curves", table, note)
 
 
 # %%
-def largest_fall(curves, t, within=60):
-    """Largest fall on the task before in one of the first steps of task t, one value a seed."""
-    steps, right = curves.of("right", task=t, on=t - 1)
-    return -np.diff(right[:, steps <= within], axis=1).min(1)
-
-
 half = {name: np.stack([curves[name].steps_to_half(t) for t in range(1, 5)], 1) for name in curves}
-fall = {name: 100 * np.mean([largest_fall(curves[name], t) for t in range(1, 5)], axis=0) for name in curves}
+fall = {name: 100 * np.mean([curves[name].largest_fall(t) for t in range(1, 5)], axis=0) for name in curves}
 last = curves["plain"].records[-1]["step"]
 Markdown(
     f"The task before is half forgotten after **{results.plus_minus(half['plain'].mean(1))} steps** of about {last} in the "
@@ -235,16 +222,9 @@ def silhouette(name, of_old, t=4):
     return np.array([silhouette_samples(latent, labels)[part].mean() for latent in looks[name][t]["latent"]])
 
 
-def elongation(points):
-    """Mean over classes of the ratio of the first to the second principal deviation of points [N, 2]; 1: round."""
-    clouds = [points[labels == c] for c in np.unique(labels)]
-    deviations = [np.linalg.svd(cloud - cloud.mean(0), compute_uv=False) for cloud in clouds]
-    return float(np.mean([first / max(second, 1e-12) for first, second in deviations]))
-
-
 separation = {"new digits": silhouette("plain", False), "old digits": silhouette("plain", True)}
 seen_maps = min(map_seeds, seeds)
-stretch = {name: [elongation(tsne(z)) for z in looks[name][4]["latent"][:seen_maps]] for name in kinds}
+stretch = {name: [probes.elongation(tsne(z), labels) for z in looks[name][4]["latent"][:seen_maps]] for name in kinds}
 groups = {"elongation of the t-SNE clouds\n(longest / shortest deviation)": stretch}
 groups |= {
     f"effective dimension of\n84 units after {names[t]}": {n: looks[n][t]["dimension"] for n in kinds} for t in (0, 4)
@@ -278,19 +258,13 @@ results.save_figure(fig, folder, "updates", table, f"{caption}; 95 % bands. The 
 
 
 # %%
-def window_ratio(values, steps, width=5):
-    """Mean of values [R, S] in ``width`` steps around ``steps`` [R] over that in as many just before."""
-    starts = [max(int(step) - 1 - width // 2, width) for step in steps]  # value i is of step i + 1
-    return np.array([v[s : s + width].mean() / v[s - width : s].mean() for v, s in zip(values, starts, strict=True)])
-
-
 body = ("fc1.weight", "fc2.weight")
 ratios, roughness = {}, {}
 for name, of in step_sizes.items():
     size = [np.mean([of[layer][t] for layer in layers], axis=0) for t in range(1, 5)]  # of tasks 2 to 5: [seeds, steps]
     quarter = [max(1, values.shape[1] // 4) for values in size]
     early = [v[:, :20].mean(1) / v[:, -q:].mean(1) for v, q in zip(size, quarter, strict=True)]
-    at_loss = [window_ratio(v, half[name][:, t]) for t, v in enumerate(size)]
+    at_loss = [probes.window_ratio(v, half[name][:, t]) for t, v in enumerate(size)]
     head = [
         of["fc3.weight"][t].mean(1) / np.mean([of[layer][t].mean(1) for layer in body], axis=0) for t in range(1, 5)
     ]

@@ -72,9 +72,8 @@ looks, runs, gradients = {}, {}, {}
 def look(loop):
     _, hidden = training.activations(loop.model, images, images.x_test[by_class])
     weights = {name: weight.detach().cpu().clone() for name, weight in loop.model.weights.items()}
-    biases = torch.cat([w for name, w in weights.items() if name.startswith("fc") and name.endswith("bias")], 1)
-    own = {"shown": torch.cat([h[0] for h in hidden.values()], 1).numpy(), "weights": weights, "std": biases.std(1)}
-    own |= {"mean": biases.mean(1), "median": biases.double().quantile(0.5, dim=1)}
+    own = {"shown": torch.cat([h[0] for h in hidden.values()], 1).numpy(), "weights": weights}
+    own |= probes.bias_statistics(loop.model)
     return probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | own
 
 

@@ -87,12 +87,6 @@ print(f"{probed}.")
 looks, runs = {}, {}
 
 
-def class_shift(h, y):
-    """How far each class's mean lies from the mean of all, in deviations, for features [R, N, D]: ``[R, C]``."""
-    mean, deviation = h.mean(1), h.std(1, unbiased=False) + 1e-9
-    return torch.stack([((h[:, y == c].mean(1) - mean) / deviation).norm(dim=1) for c in torch.unique(y)], 1)
-
-
 def look(model, classes, again=False):
     """Probes of both hidden layers for these classes, the notes' other measures, and the network's own accuracy."""
     index, fitted = probes.held_out(images.y_val, classes)
@@ -102,7 +96,7 @@ def look(model, classes, again=False):
     if again:  # the last layer, fitted and scored on another split of the same digits
         other = probes.held_out(images.y_val, classes, seed=1)
         own["again"] = probes.linear_probe(hidden[model.relus[-1]], images.y_val[other[0]], other[1])
-    own["shift"] = class_shift(hidden[model.relus[-1]], y).numpy()
+    own["shift"] = probes.class_shift(hidden[model.relus[-1]], y).numpy()
     own["network"] = (logits.argmax(2) == y)[:, ~fitted].double().mean(1).numpy()
     return own | {key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()}
 

@@ -21,6 +21,7 @@
 # expansion of the loss (Molchanov et al. 2017); and with freezing all layers before the one that a new task changes most (Nguyen et al. 2022).
 
 # %%
+import inspect
 from collections import OrderedDict, defaultdict
 from dataclasses import replace
 from itertools import product
@@ -31,20 +32,16 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 from scipy import stats
-from scipy.spatial.distance import cdist
 from torch import nn
-from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, observers, plots, results, streams, training
+from cf_utils import claims, data, methods, observers, plots, probes, results, saliency, streams, training
 from cf_utils.methods import schedules
+from cf_utils.methods.freeze import Freeze
 from cf_utils.randomness import generator
 
 tv = streams.import_torchvision()
-from pytorch_grad_cam import FullGrad
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 from torchvision.models.vgg import cfgs
-from torchvision.transforms.v2.functional import gaussian_blur
 
 plots.style()
 
@@ -112,6 +109,7 @@ def vgg16(outputs, norm=False):
 
 
 convs = [name for name, layer in vgg16(1).named_children() if isinstance(layer, nn.Conv2d)]
+norms = {layer: layer.replace("conv", "norm") for layer in convs}  # where the network has them
 text = f"{images.name.removeprefix('folder:')}, {classes} classes a task, {per_class} images each, {seeds} seeds"
 caption = f"{text}, {epochs} epochs, width {width}, {side} pixels"
 
@@ -124,46 +122,13 @@ class Augment(methods.Method):
     """Random crops after padding by 4 black pixels, and random horizontal flips, of each sample."""
 
     def augment(self, loop, batch):
-        size, side, drawn = batch.y.shape[1], batch.x.shape[-1], []
-        for seed in loop.seeds:
+        changed, size = [], batch.y.shape[1]
+        for x, seed in zip(batch.x, loop.seeds, strict=True):
             source = generator(seed, f"crops {loop.epoch} {loop.step}", loop.t)
-            moves, flips = torch.randint(9, (2, size, 1), generator=source), torch.rand(size, 1, generator=source)
-            rows, columns = moves + torch.arange(side)
-            drawn.append((rows, torch.where(flips < 0.5, columns, columns.flip(1))))
-        rows, columns = (torch.stack(part).to(batch.x.device) for part in zip(*drawn, strict=True))
-        r, b = (torch.arange(n, device=batch.x.device) for n in batch.y.shape)
-        padded = F.pad(batch.x, (4, 4, 4, 4)).permute(0, 1, 3, 4, 2)
-        place = r.view(-1, 1, 1, 1), b.view(-1, 1, 1), rows.unsqueeze(3), columns.unsqueeze(2)
-        batch.x = padded[place].permute(0, 1, 4, 2, 3)
+            moves, flips = torch.randint(9, (2, size), generator=source), torch.rand(size, generator=source) >= 0.5
+            changed.append(data.mirror_and_shift(x, *moves, flips))
+        batch.x = torch.stack(changed)
         return batch
-
-
-class Freeze(methods.Method):
-    """From the second task on, freezes filters: their weights, biases, and batch-norm's parameters and statistics.
-
-    share: in [0, 1], of the filters of each layer that are still free as a task begins, those of highest score first.
-    scores: a function of the model and of the task before, which gives layer -> ``[filters]``.
-    """
-
-    def __init__(self, share, scores):
-        self.share, self.scores, self.rows, self.kept = share, scores, {}, []
-
-    def before_task(self, loop):
-        self.kept = []
-        for layer, score in self.scores(loop.model, loop.stream.tasks[loop.t - 1]).items() if loop.t else ():
-            score = torch.as_tensor(score, dtype=torch.float64).clone()
-            held = self.rows.get(layer, torch.arange(0))
-            score[held] = torch.inf  # they stay first
-            count = len(held) + round(self.share * (len(score) - len(held)))
-            self.rows[layer] = rows = score.argsort(descending=True, stable=True)[:count]
-            for name, value in (loop.model.weights | loop.model.statistics).items():
-                module = name.split(".")[0]
-                if module in (layer, layer.replace("conv", "norm")) and value.ndim > 1:
-                    self.kept.append((value, rows, value[:, rows].detach().clone()))
-
-    def after_step(self, loop):
-        for value, rows, then in self.kept:
-            value.data[:, rows] = then
 
 
 sgd = training.TrainConfig(epochs, batch_size, lr, "sgd", 0.0, 0.9, fresh_optimizer=True, threads=threads)
@@ -178,6 +143,8 @@ def fit(start, stream, seed, method=None, until=None, config=sgd, watch=()):
     return training.run_stream(start, arm, stream, config, [seed], observers=watch, until=until)
 
 
+Markdown(f"```python\n{inspect.getsource(Freeze)}```")
+
 # %% [markdown]
 # ## Rankings
 #
@@ -185,40 +152,6 @@ def fit(start, stream, seed, method=None, until=None, config=sgd, watch=()):
 
 
 # %%
-def favourites(network, layer, steps=30):
-    """The image that each filter of a layer fires most at: ``[filters, C, side, side]``, standardised (Erhan 2009).
-
-    Gradient ascent (Adam, 0.1) on the mean response from faint noise, blurred every five steps, kept within [0, 255].
-    """
-    part = network[: list(dict(network.named_children())).index(layer) + 1]
-    ends, device = torch.tensor([0.0, 255.0]).view(2, 1, 1, 1), part[-1].weight.device
-    low, high = images.scale(ends.expand(2, len(images.mean), 1, 1)).to(device)
-    shape = (part[-1].out_channels, len(low), side, side)
-    x = (0.1 * torch.randn(shape, generator=generator(0, layer))).to(device).requires_grad_()
-    optimizer = torch.optim.Adam([x], 0.1)
-    for step in range(steps):
-        optimizer.zero_grad()
-        (-part(x).mean((2, 3)).diagonal().sum()).backward()
-        optimizer.step()
-        with torch.no_grad():
-            x.copy_((gaussian_blur(x, [3, 3], [0.6, 0.6]) if step % 5 == 4 else x).clamp(low, high))
-    return x.detach()
-
-
-def grey(x):
-    """Mean over the channels of ``[N, C, H, W]``, each image scaled to [0, 1]; on the CPU."""
-    x = x.mean(1).cpu()
-    x = x - x.amin((1, 2), keepdim=True)
-    return x / x.amax((1, 2), keepdim=True).clamp(min=1e-8)
-
-
-def match(pictures, maps, labels):
-    """How well pictures ``[F, H, W]`` match each class's maps ``[N, H, W]``: minus MSE, and Pearson, ``[K, F]``."""
-    a, b, labels = pictures.flatten(1).numpy(), maps.flatten(1).numpy(), labels.numpy()
-    scores = -cdist(b, a, "sqeuclidean") / a.shape[1], np.nan_to_num(1 - cdist(b, a, "correlation"))
-    return [np.stack([v[labels == c].mean(0) for c in np.unique(labels)]) for v in scores]
-
-
 def examples(model, task):
     """``shown`` training images of each class, standardised, and their labels; on the model's device."""
     index = torch.cat([torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()])
@@ -226,53 +159,27 @@ def examples(model, task):
     return images.scale(task.x_train[index].to(device)), task.y_train[index].to(device)
 
 
-def saliency(network, x, y):
-    """Full-gradient saliency maps ``[N, H, W]`` in [0, 1] for the labels (Srinivas and Fleuret 2019)."""
-    return torch.from_numpy(FullGrad(network, [])(x, [ClassifierOutputTarget(int(c)) for c in y]))
-
-
 def by_saliency(model, task):
     """Rankings by the match of favourite image and saliency map: name -> layer -> scores ``[filters]``."""
     network, (x, y) = model.replica(0).eval(), examples(model, task)
-    maps, scores = saliency(network, x, y), defaultdict(dict)
-    for layer in convs:
-        found = match(grey(favourites(network, layer)), maps, y.cpu())
-        for kind, values in zip(("MSE", "Pearson"), found, strict=True):
-            ranks = stats.rankdata(values, axis=1)
-            scores[kind][layer] = ranks.mean(0)
-            scores[f"{kind}, union"][layer] = ranks.max(0) + 1e-3 * ranks.mean(0)
+    maps, scores = saliency.full_grad(network, x, y), {}
+    pictures = {layer: saliency.grey(saliency.favourites(network, layer, images, side)) for layer in convs}
+    for kind, of in saliency.rank_by_match(pictures, maps, y.cpu()).items():
+        scores[kind] = {layer: ranks.mean(0) for layer, ranks in of.items()}
+        scores[f"{kind}, union"] = {layer: ranks.max(0) + 1e-3 * ranks.mean(0) for layer, ranks in of.items()}
     return scores
 
 
 def by_rivals(model, task):
     """Rankings that see no picture: random, magnitude, activation, Fisher, Taylor; as ``by_saliency``."""
-    network, (x, y), scores = model.replica(0).eval(), examples(model, task), defaultdict(dict)
-    outputs = [x]
-    for layer in network:  # a chain
-        outputs.append(layer(outputs[-1]))
-    hidden = [h for layer, h in zip(network, outputs[1:], strict=True) if isinstance(layer, nn.ReLU)][: len(convs)]
-    loss = F.cross_entropy(outputs[-1][:, list(task.labels)], y - min(task.labels), reduction="sum")
-    slopes = torch.autograd.grad(loss, hidden)
+    places, labels = {layer: layer.replace("conv", "act") for layer in convs}, task.labels
+    return saliency.filter_scores(
+        model.replica(0).eval(), *examples(model, task), places, labels, model.seeds[0], labels[0]
+    )
 
-    def log_p(weights, one):
-        return functional_call(network, weights, one.unsqueeze(0))[0, list(task.labels)].log_softmax(0)
 
-    weights, fisher = {f"{layer}.weight": network.get_parameter(f"{layer}.weight") for layer in convs}, 0
-    for part in x.split(10):
-        p, slope = vmap(log_p, (None, 0))(weights, part).exp(), vmap(jacrev(log_p), (None, 0))(weights, part)
-        squares = [torch.einsum("nk,nkf->f", p, s.square().flatten(3).sum(3)) for s in slope.values()]
-        fisher = [a + b for a, b in zip(fisher or [0] * len(convs), squares, strict=True)]
-    for layer, h, slope, information in zip(convs, hidden, slopes, fisher, strict=True):
-        w = weights[f"{layer}.weight"]
-        scores["random"][layer] = torch.rand(len(w), generator=generator(model.seeds[0], layer, task.labels[0]))
-        scores["magnitude"][layer] = w.abs().mean((1, 2, 3))
-        scores["activation"][layer] = h.mean((0, 2, 3))
-        scores["Fisher"][layer] = information
-        scores["Taylor"][layer] = (h * slope).mean((2, 3)).abs().mean(0)
-    for kind, layer in product(scores, convs):
-        scores[kind][layer] = scores[kind][layer].detach().cpu()
-    return scores
-
+code = "\n\n".join(map(inspect.getsource, (saliency.favourites, saliency.match, saliency.filter_scores)))
+Markdown(f"```python\n{code}```")
 
 # %%
 state = []  # of each seed: its stream, the network after task 1, its rankings
@@ -285,14 +192,14 @@ for seed in range(seeds):
 # %%
 _, stream, first, _ = state[0]
 network, (x, y), layer = first.model.replica(0).eval(), examples(first.model, stream.tasks[0]), "conv7"
-maps, pictures = saliency(network, x, y), grey(favourites(network, layer))
+maps, pictures = saliency.full_grad(network, x, y), saliency.grey(saliency.favourites(network, layer, images, side))
 columns = ["image", "saliency map"] + [
     f"{end} match\nby {by}" for by in ("MSE", "Pearson") for end in ("best", "worst")
 ]
 fig, axes = plt.subplots(min(classes, 4), 6, figsize=(9.4, 1.6 * min(classes, 4)), squeeze=False)
 rows = []
 for c, row in enumerate(axes):
-    scores = [values[c] for values in match(pictures, maps, y.cpu())]
+    scores = [values[c] for values in saliency.match(pictures, maps, y.cpu())]
     chosen = [f(values) for values in scores for f in (np.argmax, np.argmin)]
     picture = images.std.view(-1, 1, 1) * x[c * shown].cpu() + images.mean.view(-1, 1, 1)
     row[0].imshow(picture.permute(1, 2, 0).round().byte(), cmap="gray")
@@ -377,28 +284,22 @@ def whole(layers, model):
     return lambda *_: {layer: torch.zeros(model.weights[f"{layer}.bias"].shape[1]) for layer in layers}
 
 
-def before_the_change(first, then, task):
-    """Layers before the one whose responses to a task's images have changed most, relative to their size."""
-    names, (x, _) = [name.replace("conv", "act") for name in convs], examples(first, task)
-    (_, a), (_, b) = first.on(x, names), then.on(x, names)
-    return convs[: int(np.argmax([((b[name] - a[name]).norm() / a[name].norm()).item() for name in names]))]
-
-
 shares = [0.25, 0.5, 0.75, 0.9]
 swept, once = ["MSE", "Pearson", "Fisher", "random"], ["MSE, union", "magnitude", "activation", "Taylor"]
 for seed, stream, first, known in state:
     measure("before task 2", first.model, stream)
     after["nothing frozen", seed] = fit(first, stream, seed, until=2)
-    held = before_the_change(first.model, after["nothing frozen", seed].model, stream.tasks[0])
+    x, acts = examples(first.model, stream.tasks[0])[0], [layer.replace("conv", "act") for layer in convs]
+    held = convs[: probes.most_changed(first.model, after["nothing frozen", seed].model, x, acts)]
     found["layers before the change"].append(len(held))
     chosen = [*product(swept, shares), *product(once, [0.5])]
-    arms = {f"{kind}, {share:.0%}": Freeze(share, ranked(kind, known)) for kind, share in chosen}
+    arms = {f"{kind}, {share:.0%}": Freeze(share, ranked(kind, known), norms) for kind, share in chosen}
     groups = {
         "layers before the change": held,
         "all convolutions": convs,
         "hidden layers too": [*convs, "fc14", "fc15"],
     }
-    arms |= {name: Freeze(1.0, whole(layers, first.model)) for name, layers in groups.items()}
+    arms |= {name: Freeze(1.0, whole(layers, first.model), norms) for name, layers in groups.items()}
     after |= {(name, seed): fit(first, stream, seed, method, until=2) for name, method in arms.items()}
     for name in ("nothing frozen", *arms):
         measure(name, after[name, seed].model, stream)
@@ -524,8 +425,8 @@ for (head, scenario), seed in product(heads.items(), range(seeds)):
     start = fit(lambda s=stream: vgg16(s.outputs), stream, seed, until=1)
     measure(f"{head}, before task 2", start.model, stream)
     known = by_saliency(start.model, stream.tasks[0])
-    half = Freeze(0.5, ranked("MSE", known))
-    arms = {"nothing frozen": None, "MSE, 50%": half, "all convolutions": Freeze(1.0, whole(convs, start.model))}
+    half = Freeze(0.5, ranked("MSE", known), norms)
+    arms = {"nothing frozen": None, "MSE, 50%": half, "all convolutions": Freeze(1.0, whole(convs, start.model), norms)}
     for arm, method in arms.items():
         measure(f"{head}, {arm}", fit(start, stream, seed, method, until=2).model, stream)
 of = {"told the task": ""} | {head: f"{head}, " for head in heads}
@@ -547,7 +448,7 @@ for seed, stream, *_ in state:
     measure("learned, before task 2", start.model, stream)
     known = by_saliency(start.model, stream.tasks[0]) | by_rivals(start.model, stream.tasks[0])
     for arm, share in learned.items():
-        method = Freeze(share, ranked(arm.split(",")[0] if share == 0.5 else "random", known))
+        method = Freeze(share, ranked(arm.split(",")[0] if share == 0.5 else "random", known), norms)
         measure(f"learned, {arm}", fit(start, stream, seed, method, until=2, config=adamw).model, stream)
 note = f"Told the task. Well trained: batch-norm, AdamW, cosine, and {learned_epochs} epochs in place of {epochs}."
 show("learned", columns, ["before task 2", *learned], note, {"as in the source": "", "well trained": "learned, "})

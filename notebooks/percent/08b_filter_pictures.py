@@ -20,7 +20,7 @@
 # gives another ranking (the sanity check of Adebayo et al. 2018).
 
 # %%
-import copy
+import inspect
 from collections import defaultdict
 from dataclasses import replace
 from functools import partial
@@ -31,20 +31,11 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from scipy import stats
-from scipy.spatial.distance import cdist
-from torch import nn
-from torch.func import functional_call, jacrev, vmap
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, models, plots, results, streams, training
+from cf_utils import claims, data, methods, models, plots, results, saliency, streams, training
 from cf_utils.methods import schedules
 from cf_utils.randomness import generator
-
-streams.import_torchvision()
-from pytorch_grad_cam import FullGrad
-from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
-from torchvision.transforms.v2.functional import gaussian_blur
 
 plots.style()
 
@@ -93,10 +84,9 @@ class Augment(methods.Method):
     """Random crops after padding by 4 black pixels, and random flips, of each sample of a single network."""
 
     def augment(self, loop, batch):
-        source, side = generator(loop.seeds[0], f"crops {loop.epoch} {loop.step}"), batch.x.shape[-1]
-        moves = torch.randint(9, (batch.x.shape[1], 3), generator=source).tolist()
-        cut = [x[:, r : r + side, c : c + side] for x, (r, c, _) in zip(F.pad(batch.x[0], [4] * 4), moves, strict=True)]
-        batch.x = torch.stack([x.flip(2) if f % 2 else x for x, (*_, f) in zip(cut, moves, strict=True)]).unsqueeze(0)
+        source = generator(loop.seeds[0], f"crops {loop.epoch} {loop.step}")
+        down, right, flip = torch.randint(9, (batch.x.shape[1], 3), generator=source).T
+        batch.x = data.mirror_and_shift(batch.x[0], down, right, flip % 2 == 1).unsqueeze(0)
         return batch
 
 
@@ -105,44 +95,14 @@ def fit(stream, seed, epochs, lr):
     return training.run_stream(resnet18, [Augment(), schedules.Cosine()], stream, config, [seed], "cpu").model
 
 
-names = list(dict(resnet18().named_children()))
 layers = ["conv1", *(f"block{i}.conv1" for i in range(1, 9))]
+norms = {layer: layer.replace("conv", "bn") for layer in layers}
 
 # %% [markdown]
 # The favourite image is the one at which the filter's mean response is largest: gradient ascent from faint noise, blurred now and then. For the comparison its mean over colours is scaled to [0, 1], as each map is, and a filter's *mean rank* over the ten classes counts; the write-up leaves both open. Pictures are drawn twice, from different noise. Maps and all else that ranks filters see the same training images, those of each class drawn before anything is ranked.
 
 
 # %%
-def favourites(network, layer, size, start=0, steps=30):
-    """The image that each filter of a layer fires most at: ``[filters, C, size, size]``, standardised (Erhan 2009).
-
-    Gradient ascent (Adam, 0.1) on the mean response from faint noise, blurred every five steps, kept within [0, 255].
-    """
-    part = nn.Sequential(network[: names.index(layer.split(".")[0])], network.get_submodule(layer))
-    low, high = (images.scale(torch.full((len(images.mean), 1, 1), v)) for v in (0.0, 255.0))
-    shape = (part[-1].out_channels, len(low), size, size)
-    x = (0.1 * torch.randn(shape, generator=generator(start, layer))).requires_grad_()
-    optimizer = torch.optim.Adam([x], 0.1)
-    for step in range(steps):
-        (x.grad,) = torch.autograd.grad(-part(x).mean((2, 3)).diagonal().sum(), x)
-        optimizer.step()
-        with torch.no_grad():
-            x.copy_((gaussian_blur(x, [3, 3], [0.6, 0.6]) if step % 5 == 4 else x).clamp(low, high))
-    return x.detach()
-
-
-def grey(x):
-    """Mean over the channels of ``[N, C, H, W]``, each image scaled to [0, 1]."""
-    x = x.mean(1)
-    x = x - x.amin((1, 2), keepdim=True)
-    return x / x.amax((1, 2), keepdim=True).clamp(min=1e-8)
-
-
-def saliency(network, x, y):
-    """Full-gradient saliency maps ``[N, H, W]`` in [0, 1] for the labels (Srinivas and Fleuret 2019)."""
-    return torch.from_numpy(FullGrad(network, [])(x, [ClassifierOutputTarget(int(c)) for c in y]))
-
-
 def examples(task):
     """``shown`` training images of each class, standardised, and their labels."""
     index = torch.cat([torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()])
@@ -156,9 +116,10 @@ for (size, seed), kind in product(runs, ("trained", "untrained")):
     nets[at] = fit(stream, seed, *((epochs, lr) if kind == "trained" else (1, 0.0)))
     numbers[f"accuracy/{kind}{size}"].append(training.task_accuracies(nets[at], stream).item())
     network = nets[at].replica(0)
-    maps[at] = saliency(network, *examples(stream.tasks[0]))
+    maps[at] = saliency.full_grad(network, *examples(stream.tasks[0]))
     for start in (0, 1):
-        pictures[*at, start] = {layer: grey(favourites(network, layer, sizes[size], start)) for layer in layers}
+        drawings = {layer: saliency.favourites(network, layer, images, sizes[size], start) for layer in layers}
+        pictures[*at, start] = {layer: saliency.grey(drawing) for layer, drawing in drawings.items()}
 pd.Series({name: results.plus_minus(100 * np.array(v), unit=" %") for name, v in numbers.items()})
 
 # %%
@@ -166,7 +127,7 @@ fig, axes = plt.subplots(2, 5, figsize=(12, 5.2))
 rows, places = [], ["kernels of conv1", *(f"favourites, {layers[i]}" for i in (0, 4, 8)), "maps, one a class"]
 for (kind, row), (column, place) in product(zip(("trained", "untrained"), axes, strict=True), enumerate(places)):
     network, layer = nets[kind, "", 0].replica(0), place.split(", ")[-1]
-    tiles = favourites(network, layer, side) if layer in layers else network.conv1.weight.detach()
+    tiles = saliency.favourites(network, layer, images, side) if layer in layers else network.conv1.weight.detach()
     tiles = maps[kind, "", 0][::shown][:8].unsqueeze(1) if place == places[-1] else tiles[:16]
     tiles, across = tiles - tiles.amin((1, 2, 3), keepdim=True), min(4, len(tiles))
     tiles = F.pad((tiles / tiles.amax((1, 2, 3), keepdim=True)).expand(-1, 3, -1, -1), [1] * 4, value=1.0)
@@ -191,47 +152,17 @@ results.save_figure(fig, folder, "filters", pd.DataFrame(rows), f"Each scaled to
 
 
 # %%
-@torch.no_grad()
-def answers(network, x, y, silent):
-    """Each image's cross-entropy, and whether it is right, ``[2, N]``; silent: layer -> filters whose norm gives 0."""
-    network = copy.deepcopy(network)
-    for layer, filters in silent.items():
-        norm = network.get_submodule(layer.replace("conv", "bn"))
-        norm.weight[filters] = norm.bias[filters] = 0
-    logits = network(x)
-    return np.stack([F.cross_entropy(logits, y, reduction="none").numpy(), (logits.argmax(1) == y).numpy()])
+Markdown(f"```python\n{inspect.getsource(saliency.answers)}\n\n{inspect.getsource(saliency.ablate)}```")
 
-
-def ablate(network, x, y):
-    """Each filter silenced alone: layer -> each image's rise of the loss, and fall of accuracy, ``[2, filters, N]``."""
-    found, whole = {}, answers(network, x, y, {})
-    for layer in layers:
-        at, count = names.index(layer.split(".")[0]), network.get_submodule(layer).out_channels
-        with torch.no_grad():
-            h = network[:at](x)
-        each = np.stack([answers(network[at:], h, y, {layer: [f]}) - whole for f in range(count)], 1)
-        found[layer] = each * np.array([1, -1]).reshape(2, 1, 1)
-    return found
-
-
-def agree(a, b):
-    """Rank correlation in each layer ``[layers]``; a, b: layer -> scores ``[filters]``, or ranks ``[K, filters]``.
-
-    0 where one has no order.
-    """
-    pairs = [[stats.rankdata(np.atleast_2d(scores[layer]).mean(0)) for scores in (a, b)] for layer in layers]
-    with np.errstate(all="ignore"):
-        return np.nan_to_num([np.corrcoef(*pair)[0, 1] for pair in pairs])
-
-
+# %%
 needed = {}
 for size, seed in runs:
     network, task = nets["trained", size, seed].replica(0), tasks[size, seed]
-    each = ablate(network, images.scale(task.x_test), task.y_test)
+    each = saliency.ablate(network, images.scale(task.x_test), task.y_test, norms)
     for i, key in enumerate(("loss", "accuracy")):
         needed[key, size, seed] = {layer: v[i].mean(1) for layer, v in each.items()}
         halves = [{layer: v[i, :, half::2].mean(1) for layer, v in each.items()} for half in (0, 1)]
-        numbers[f"halves/{key}{size}"].append(agree(*halves).mean())
+        numbers[f"halves/{key}{size}"].append(saliency.agree(*halves).mean())
 effects = {
     "rise of the loss, mean": ("loss", np.mean),
     "… largest": ("loss", np.max),
@@ -256,64 +187,21 @@ pd.DataFrame(
 
 
 # %%
-def match(pictures, maps, labels):
-    """How well pictures ``[F, H, W]`` match each class's maps ``[N, H, W]``: minus MSE, and Pearson, ``[K, F]``."""
-    a, b, labels = pictures.flatten(1).numpy(), maps.flatten(1).numpy(), labels.numpy()
-    scores = -cdist(b, a, "sqeuclidean") / a.shape[1], np.nan_to_num(1 - cdist(b, a, "correlation"))
-    return [np.stack([v[labels == c].mean(0) for c in np.unique(labels)]) for v in scores]
-
-
-def by_match(pictures, maps, labels):
-    """Each class's ranking by match: "MSE", "Pearson" -> layer -> ranks ``[K, filters]``, the best one's highest."""
-    found, kinds = {layer: match(drawings, maps, labels) for layer, drawings in pictures.items()}, ("MSE", "Pearson")
-    return {k: {layer: stats.rankdata(v[i], axis=1) for layer, v in found.items()} for i, k in enumerate(kinds)}
-
-
-def by_rivals(model, x, y):
-    """Rankings that see no picture: name -> layer -> scores ``[filters]``."""
-    network, scores, hidden = model.replica(0).eval(), defaultdict(dict), []
-    hooks = [
-        network.get_submodule(layer.replace("conv", "bn")).register_forward_hook(lambda *call: hidden.append(call[2]))
-        for layer in layers
-    ]
-    loss = F.cross_entropy(network(x), y, reduction="sum")
-    for hook in hooks:
-        hook.remove()
-    slopes = torch.autograd.grad(loss, hidden)
-
-    def log_p(weights, one):
-        return functional_call(network, weights, one.unsqueeze(0))[0].log_softmax(0)
-
-    weights, fisher = {f"{layer}.weight": network.get_parameter(f"{layer}.weight").detach() for layer in layers}, 0
-    for part in x.split(10):
-        with torch.no_grad():
-            p, slope = vmap(log_p, (None, 0))(weights, part).exp(), vmap(jacrev(log_p), (None, 0))(weights, part)
-        squares = [torch.einsum("nk,nkf->f", p, s.square().flatten(3).sum(3)) for s in slope.values()]
-        fisher = [a + b for a, b in zip(fisher or [0] * len(layers), squares, strict=True)]
-    for layer, h, slope, information in zip(layers, hidden, slopes, fisher, strict=True):
-        w = weights[f"{layer}.weight"]
-        scores["magnitude"][layer] = w.abs().mean((1, 2, 3))
-        scores["activation"][layer] = h.detach().relu().mean((0, 2, 3))
-        scores["Fisher"][layer] = information
-        change = -(h * slope).detach().sum((2, 3))  # of each image's loss, were the filter silent, to first order
-        scores["Taylor"][layer], scores["signed Taylor"][layer] = change.abs().mean(0), change.mean(0)
-        scores["random"][layer] = torch.rand(len(w), generator=generator(model.seeds[0], layer))
-    return scores
-
-
 scores, by_layer = {}, defaultdict(list)
 for (size, seed), kind in product(runs, ("trained", "untrained")):
     at, (x, y) = (kind, size, seed), examples(tasks[size, seed])
-    scores[at] = by_match(pictures[*at, 0], maps[at], y) | by_rivals(nets[at], x, y)
+    scores[at] = saliency.rank_by_match(pictures[*at, 0], maps[at], y)
+    scores[at] |= saliency.filter_scores(nets[at].replica(0).eval(), x, y, norms, seed=seed)
     if kind == "trained":
-        scores[at]["ablation"] = {layer: v[0].mean(1) for layer, v in ablate(nets[at].replica(0), x, y).items()}
+        each = saliency.ablate(nets[at].replica(0), x, y, norms)
+        scores[at]["ablation"] = {layer: v[0].mean(1) for layer, v in each.items()}
     for name, ranking in scores[at].items():
         end = f"{name}{size}" + (", untrained" if kind == "untrained" else "")
-        alike = agree(ranking, needed["loss", size, seed])
+        alike = saliency.agree(ranking, needed["loss", size, seed])
         by_layer[end].append(alike)
         for part, of in {"": alike, " early": alike[:3], " late": alike[-3:]}.items():
             numbers[f"agreement{part}/{end}"].append(of.mean())
-        numbers[f"agreement by accuracy/{end}"].append(agree(ranking, needed["accuracy", size, seed]).mean())
+        numbers[f"agreement by accuracy/{end}"].append(saliency.agree(ranking, needed["accuracy", size, seed]).mean())
 rankings = ["MSE", "Pearson", "random", "magnitude", "activation", "Fisher", "Taylor", "signed Taylor", "ablation"]
 
 # %%
@@ -353,7 +241,8 @@ for seed, name, end, key in product(range(seeds), rankings, ends, ways):
     order = {at: np.argsort(ends[end] * np.atleast_2d(v).mean(0), kind="stable") for at, v in ranking.items()}
     chosen = {at: v[: len(v) // (4 if key == "quarter" else 2)].copy() for at, v in order.items()}
     trials = [{at: v} for at, v in chosen.items()] if key == "one" else [chosen]
-    left = [answers(network, images.scale(task.x_test), task.y_test, silent)[1].mean() for silent in trials]
+    x = images.scale(task.x_test)
+    left = [saliency.answers(network, x, task.y_test, silent, norms)[1].mean() for silent in trials]
     numbers[f"left {key}/{name}, {end}"].append(np.mean(left))
 columns = {
     f"accuracy (%) without\n{label}": {
@@ -384,18 +273,18 @@ for seed in range(seeds):
     flat, ways = seen.mean((1, 2), keepdim=True).expand_as(seen), {"another start": (pictures[*a, 1], seen, y)}
     ways |= {"untrained network": (pictures[*b, 0], maps[b], y), "untrained maps": (drawings, maps[b], y)}
     ways |= {"untrained pictures": (pictures[*b, 0], seen, y), "flat map": (drawings, flat, y)}
-    found = {name: by_match(*given) for name, given in ways.items()}
+    found = {name: saliency.rank_by_match(*given) for name, given in ways.items()}
     for name, of in {"brightness": torch.mean, "contrast": torch.std}.items():
         found[name] = {kind: {layer: of(v, (1, 2)) for layer, v in drawings.items()} for kind in ("MSE", "Pearson")}
-    split = [by_match(drawings, seen[part], y[part]) for part in (one, ~one)]
+    split = [saliency.rank_by_match(drawings, seen[part], y[part]) for part in (one, ~one)]
     for kind in ("MSE", "Pearson"):
         for name, ranking in found.items():
-            numbers[f"likeness/{kind}, {name}"].append(agree(scores[a][kind], ranking[kind]).mean())
-        numbers[f"likeness/{kind}, other images"].append(agree(split[0][kind], split[1][kind]).mean())
+            numbers[f"likeness/{kind}, {name}"].append(saliency.agree(scores[a][kind], ranking[kind]).mean())
+        numbers[f"likeness/{kind}, other images"].append(saliency.agree(split[0][kind], split[1][kind]).mean())
         pairs = [np.corrcoef(v)[np.triu_indices(len(v), 1)].mean() for v in scores[a][kind].values()]
         numbers[f"likeness/{kind}, another class"].append(np.mean(pairs))
     for name in ("magnitude", "activation", "Fisher", "Taylor", "signed Taylor"):
-        numbers[f"likeness/{name}, untrained network"].append(agree(scores[a][name], scores[b][name]).mean())
+        numbers[f"likeness/{name}, untrained network"].append(saliency.agree(scores[a][name], scores[b][name]).mean())
     for kind, at in {"trained": a, "untrained": b}.items():
         numbers[f"brightness/maps, {kind}"].append(maps[at].mean().item())
         numbers[f"brightness/pictures, {kind}"].append(np.mean([v.mean() for v in pictures[*at, 0].values()]))

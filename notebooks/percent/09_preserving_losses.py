@@ -35,10 +35,9 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 from torch import nn
-from torch.nn import functional as F
 
 from cf_utils import claims, data, methods, metrics, observers, plots, results, streams, training
-from cf_utils.methods import preserve
+from cf_utils.methods import controls
 
 plots.style()
 
@@ -136,15 +135,6 @@ _ = training.run_stream(network, apr, stream, config, [0], observers=[Penalty()]
 
 
 # %%
-class Labels(methods.APR):
-    """APR's samples, with their cross-entropy in place of the distances."""
-
-    def penalty(self, loop, batch, logits):
-        if self.samples is not None:
-            out = preserve.look(loop.model, self.samples[0], False)
-            return self.mean(F.cross_entropy(out.mT, self.samples[1], reduction="none"))
-
-
 def spl(strength=spl_lambda, threshold=saliency_threshold):
     return methods.SPL(
         strength, place="conv4", noise_std=noise_std, saliency_threshold=threshold, per_class=spl_samples, **memory
@@ -156,7 +146,7 @@ arms = {
     "finetuning": methods.Finetune(),
     "replay": methods.Replay(**memory),
     "more replay": methods.Replay(**more),
-    "labels": Labels(1.0, **memory, per_class=apr_samples),
+    "labels": controls.Labels(1.0, **memory, per_class=apr_samples),
     "APR": apr,
     "SPL": spl(),
     "SPL without the map": spl(threshold=1.0),
@@ -171,6 +161,7 @@ def train(arms):
 
 
 train(arms)
+Markdown(f"```python\n{inspect.getsource(controls.Labels)}```")
 
 # %%
 columns = {

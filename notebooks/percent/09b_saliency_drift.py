@@ -20,6 +20,7 @@
 # So this notebook measures the drift beside four baselines, and then draws images of its own, whose objects have known outlines.
 
 # %%
+import inspect
 from collections import OrderedDict
 from dataclasses import replace
 from itertools import product
@@ -29,14 +30,10 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from scipy import stats
-from skimage import draw
-from skimage.metrics import structural_similarity
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, observers, plots, results, streams, training
-from cf_utils.methods import preserve
+from cf_utils import claims, data, methods, observers, plots, results, saliency, shapes, streams, training
 
 plots.style()
 
@@ -113,7 +110,7 @@ class Maps(observers.Observer):
     def after_task(self, loop):
         x, y, count = loop.stream.tasks[0].x_test, loop.stream.tasks[0].y_test, len(loop.model)
         seen = loop.stream.images.scale(x).expand(count, *x.shape)
-        maps = preserve.grad_cam(loop.model, seen, y.expand(count, -1), "conv4")
+        maps = saliency.grad_cam(loop.model, seen, y.expand(count, -1), "conv4")
         maps = F.interpolate(maps, x.shape[-2:], mode="bilinear")
         right = training.predict(loop.model, loop.stream.images, x).argmax(2) == y
         self.records.append((maps.cpu().numpy(), right.cpu().numpy()))
@@ -157,41 +154,21 @@ numbers = {}
 names = {"SSIM": "SSIM", "rank": "rank correlation", "overlap": "overlap of top 20 %", "empty": "empty maps (share)"}
 
 
-def alike(a, b):
-    """How alike maps ``[N, H, W]`` are, pair by pair: SSIM, rank, overlap, each ``[N]``, NaN where one is empty."""
-    there = (a.max((1, 2)) > 0) & (b.max((1, 2)) > 0)
-    found = {key: np.full(len(a), np.nan) for key in ("SSIM", "rank", "overlap")} | {"empty": 1.0 - (b.max((1, 2)) > 0)}
-    pairs, flat = zip(a[there], b[there], strict=True), [m[there].reshape(there.sum(), a[0].size) for m in (a, b)]
-    found["SSIM"][there] = [structural_similarity(*pair, data_range=1) for pair in pairs]
-    found["rank"][there] = stats.pearsonr(*(stats.rankdata(m, axis=1) for m in flat), axis=1).statistic
-    one, two = (m > np.quantile(m, 0.8, axis=1, keepdims=True) for m in flat)
-    found["overlap"][there] = (one & two).sum(1) / (one | two).sum(1)
-    return found
-
-
 # Which images ``[R, N]`` count in which row, from those right with model 1 and later.
 def split(then, now):
     return {"all": then, "still right": then & now, "forgotten": then & ~now}
 
 
-def others(maps):
-    """For each image another one's map: its neighbour's in a random order, so that no image meets itself."""
-    order = np.random.default_rng(0).permutation(maps.shape[1])
-    return maps[:, order[np.argsort(order) - 1]]
-
-
 def note(name, scores, masks, suffix=""):
     """Means over the images of each mask ``[R, N]`` into ``numbers``; scores: measure -> ``[R, N]``, NaN left out."""
     for (measure, values), (kind, chosen) in product(scores.items(), masks.items()):
-        kept = [v[m & ~np.isnan(v)] for v, m in zip(values, chosen, strict=True)]
-        means = [v.mean() if len(v) >= 5 else np.nan for v in kept]
-        numbers[f"{measure}/{name}, {kind}{suffix}"] = np.array(means)
+        numbers[f"{measure}/{name}, {kind}{suffix}"] = saliency.mean_of_chosen(values, chosen)
 
 
 def drift(name, maps, right, suffix=""):
     """Likeness of ``maps`` to model 1's of the same images, and to model 1's of other images, into ``numbers``."""
-    for which, masks in ((maps, split(first_right, right)), (others(maps), {"another image": first_right})):
-        pairs = [alike(a, b) for a, b in zip(first, which, strict=True)]
+    for which, masks in ((maps, split(first_right, right)), (saliency.others(maps), {"another image": first_right})):
+        pairs = [saliency.alike(a, b) for a, b in zip(first, which, strict=True)]
         note(name, {key: np.stack([pair[key] for pair in pairs]) for key in pairs[0]}, masks, suffix)
 
 
@@ -203,6 +180,7 @@ for name, maps in baselines.items():
     drift(name, maps, runs["replay"][0][2][1])
 for t, arm in product((2, 3), arms):
     drift(arm, *runs[arm][0][t], f" after {t}")
+Markdown(f"```python\n{inspect.getsource(saliency.alike)}```")
 
 # %%
 later = {f"{arm}, after task {t}": (arm, f" after {t}") for t, arm in product((2, 3), arms)}
@@ -262,31 +240,9 @@ results.save_figure(fig, folder, "maps", table, f"Maps for the true label; repla
 
 
 # %%
-def shapes(count, seed):
-    """Drawn images ``[N, 3, 32, 32]`` uint8, their classes ``[N]``, 0 to 8, and masks of the objects ``[N, 32, 32]``."""
-    rng, (y, x) = np.random.default_rng(seed), np.mgrid[:32, :32]
-    turn = {n: np.exp(2j * np.pi * (np.arange(n) + 0.5) / n) for n in (3, 4, 10, 24)}  # corners as complex numbers
-    corners = {"disk": turn[24], "square": turn[4], "triangle": turn[3], "ring": turn[24], "half disk": turn[24][:12]}
-    cross = (1j ** np.arange(4)[:, None] * [1 - 0.35j, 1 + 0.35j, 0.35 + 0.35j]).ravel()
-    corners |= {"star": turn[10] * np.tile([1, 0.45], 5), "cross": cross}
-    corners |= {"diamond": np.array([1, 0.7j, -1, -0.7j]), "bar": turn[4].real * 0.65 + 1.4j * turn[4].imag}
-    labels = rng.permutation(np.arange(count) % 9)
-    images, masks = np.empty((count, 32, 32, 3), np.uint8), np.empty((count, 32, 32), bool)
-    for i, c in enumerate(labels):
-        radius, colors = rng.uniform(8, 11), rng.integers(0, 100, (3, 3)) + [[60], [0], [156]]  # ground, dark, bright
-        place, (name, at) = rng.uniform(radius, 31 - radius, 2), list(corners.items())[c]
-        masks[i] = draw.polygon2mask((32, 32), place + radius * np.stack([at.imag, at.real], 1))
-        masks[i] &= (name != "ring") | (np.hypot(y - place[0], x - place[1]) > 0.5 * radius)
-        patches, _ = draw.random_shapes((32, 32), 9, 6, 3, 7, allow_overlap=True, rng=rng)
-        ground = np.where((patches == 255).all(2, keepdims=True), colors[0], patches)
-        angle, period = np.pi * (c % 3) / 3, (3, 4.2, 5.4)[c // 3]
-        wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + rng.uniform(0, 6))
-        filled = np.where(masks[i, ..., None], np.where(wave[..., None] > 0, colors[1], colors[2]), ground)
-        images[i] = np.clip(filled + rng.normal(0, 15, filled.shape), 0, 255)
-    return images.transpose(0, 3, 1, 2), labels, masks
-
-
-(x, y, _), (x_test, y_test, masks) = shapes(shape_images, 0), shapes(shape_images // 2, 1)
+(x, y, _), (x_test, y_test, masks) = (
+    shapes.generate_striped(count, seed) for seed, count in enumerate((shape_images, shape_images // 2))
+)
 parts = [torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, x[:0], y[:0], x_test, y_test)]
 moments = [torch.from_numpy(moment((0, 2, 3), dtype="float32")) for moment in (x.mean, x.std)]
 drawn, masks = data.Images("shapes", tuple("012345678"), *parts, *moments), masks[y_test < 3]
@@ -302,26 +258,28 @@ pd.DataFrame({arm: shape_runs[arm][1][:, 1:].diagonal(dim1=1, dim2=2).mean(0) fo
 
 
 # %%
-def attention(maps, masks):
-    """Energy and pointing game of maps ``[R, N, H, W]`` on masks ``[N, H, W]``: ``[R, N]``, NaN for an empty map."""
-    total = maps.sum((2, 3))
-    peaks = maps.reshape(*maps.shape[:2], -1).argmax(2)
-    hit = masks.reshape(len(masks), -1)[np.arange(len(masks)), peaks]
-    energy = (maps * masks).sum((2, 3)) / np.where(total > 0, total, np.nan)
-    return {"energy": energy, "pointing": np.where(total > 0, hit, np.nan), "empty on shapes": 1.0 - (total > 0)}
+def looked_at(maps):
+    """``saliency.attention`` on the drawn objects; its empty maps are counted apart from those of photographs."""
+    found = saliency.attention(maps, masks)
+    return {"empty on shapes" if key == "empty" else key: values for key, values in found.items()}
 
 
 begun, begun_right = shape_runs["replay"][0][1]
-was, kinds = attention(begun, masks), split(begun_right, shape_runs["replay"][0][2][1])
+was, kinds = looked_at(begun), split(begun_right, shape_runs["replay"][0][2][1])
 note("area", dict.fromkeys(("energy", "pointing"), np.broadcast_to(masks.mean((1, 2)), begun_right.shape)), kinds)
 (untrained, _), (another, _) = shape_runs["other"][0]
-for name, maps in {"another image": others(begun), "another seed": another, "untrained network": untrained}.items():
-    note(name, attention(maps, masks), kinds)
+for name, maps in {
+    "another image": saliency.others(begun),
+    "another seed": another,
+    "untrained network": untrained,
+}.items():
+    note(name, looked_at(maps), kinds)
 for t, arm in product((1, 2, 3), arms):
     maps, right = shape_runs[arm][0][t]
-    now = attention(maps, masks)
+    now = looked_at(maps)
     change = {f"{key} change": now[key] - was[key] for key in ("energy", "pointing")}
     note(arm, now | change, split(begun_right, right), f" after {t}")
+Markdown(f"```python\n{inspect.getsource(saliency.attention)}```")
 
 # %%
 fixed = ["another image", "untrained network", "area"]

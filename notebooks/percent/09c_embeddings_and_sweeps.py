@@ -28,36 +28,19 @@
 # The second half turns the dials that the write-up searched, on one run each (n of 3 and 6, τ of 0.5 and 0.6, σ of 0.075 and 0.1), further than it did, and shuffles the saliency maps.
 
 # %%
-import warnings
+import inspect
 from collections import OrderedDict
 from dataclasses import replace
-from importlib import import_module
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from sklearn.decomposition import PCA
-from sklearn.manifold import MDS, TSNE, Isomap
-from sklearn.metrics import silhouette_score
-from sklearn.neighbors import NearestNeighbors
 from torch import nn
 
-from cf_utils import (
-    claims,
-    data,
-    methods,
-    metrics,
-    observers,
-    plots,
-    probes,
-    replicas,
-    results,
-    streams,
-    training,
-)
-from cf_utils.randomness import generator
+from cf_utils import claims, data, methods, metrics, observers, plots, probes, replicas, results, streams, training
+from cf_utils.methods import controls
 
 plots.style()
 
@@ -109,23 +92,7 @@ def network():
     return nn.Sequential(layers | {"fc6": nn.Linear(hidden, len(images.classes))})
 
 
-def embed(features, kind):
-    """A plane ``[N, 2]`` of features ``[N, D]``; seeded. ValueError for a kind that is not known."""
-    makers = {
-        "tsne": lambda: TSNE(init="pca", perplexity=min(30, len(features) / 4), random_state=0),
-        "pca": lambda: PCA(2, random_state=0),
-        "umap": lambda: import_module("umap").UMAP(random_state=0, n_jobs=1),  # compiles for 14 s at first
-        "isomap": lambda: Isomap(n_neighbors=10),
-        "mds": lambda: MDS(n_init=1, random_state=0),
-    }
-    if kind not in makers:
-        raise ValueError(f"unknown embedding {kind!r}; known are {', '.join(makers)}")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Isomap joins clouds that no neighbour links; MDS has defaults to come
-        return np.asarray(makers[kind]().fit_transform(features), dtype=float)
-
-
-_ = embed(np.eye(40, 3), embedding)  # an unknown name fails here, before anything is trained
+_ = probes.embed(np.eye(40, 3), embedding)  # an unknown name fails here, before anything is trained
 
 
 # %% [markdown]
@@ -135,17 +102,10 @@ _ = embed(np.eye(40, 3), embedding)  # an unknown name fails here, before anythi
 
 
 # %%
-def together(features, labels, k=10):
-    """How a class's samples stay together in each of the features ``[R, N, D]``: a dict of one value a seed."""
-    near = [NearestNeighbors(n_neighbors=k).fit(h).kneighbors(return_distance=False) for h in features]  # not itself
-    hit = [(labels[index] == labels[:, None]).mean() for index in near]
-    return {"silhouette": np.array([silhouette_score(h, labels) for h in features], float), "hit": np.array(hit)}
-
-
 def measure(h):  # features [R, N, D] of task 1's training and test images
     probe = probes.linear_probe(h, y, fitted)["accuracy"]
     features = h[:, ~fitted].numpy()
-    return {"features": features, "probe": probe, **together(features, labels)}
+    return {"features": features, "probe": probe, **probes.tightness(features, labels)}
 
 
 def look(model):
@@ -175,7 +135,7 @@ looks["model 1"] = look(first.model)
 
 
 def train(name, method, watch):
-    """Train ``method`` from the end of the first task on, its images stored as it would have; accuracies are kept."""
+    """Train ``method`` from the end of the first task on, as if it had been there before; accuracies are kept."""
     begun = training.take_over(first, method, stream)
     accuracy[name] = training.proceed(begun, stream, observers=[watch]).accuracy
 
@@ -194,8 +154,10 @@ looks["pixels"] = measure(images.scale(x).flatten(1).unsqueeze(0))  # one "seed"
 
 # %%
 kinds = list(dict.fromkeys([embedding, "pca", "tsne", "isomap"]))
-planes = {kind: {name: [embed(h, kind) for h in of["features"]] for name, of in looks.items()} for kind in kinds}
-plane_looks = {kind: {name: together(of, labels) for name, of in found.items()} for kind, found in planes.items()}
+planes = {kind: {name: [probes.embed(h, kind) for h in of["features"]] for name, of in looks.items()} for kind in kinds}
+plane_looks = {
+    kind: {name: probes.tightness(of, labels) for name, of in found.items()} for kind, found in planes.items()
+}
 
 
 def draw(kind):  # seed 0's clouds: a row for each buffer and one of the baselines
@@ -278,17 +240,6 @@ results.save_figure(fig, folder, "planes", table, f"{caption}. {len(cells)} netw
 
 
 # %%
-class Shuffled(methods.SPL):
-    """SPL with the maps of each replica's samples, those that count, dealt out among them at random."""
-
-    def before_task(self, loop):
-        super().before_task(loop)
-        for r, seed in enumerate(loop.seeds if self.samples is not None else ()):
-            counted = self.samples[2][r].nonzero()[:, 0]
-            order = torch.randperm(len(counted), generator=generator(seed, "maps", loop.t)).to(counted.device)
-            self.free[r, counted] = self.free[r, counted[order]]
-
-
 memory = {"memory": buffer_size, "batch": replayed, "per_task": True}
 places = ["act3", "conv4", "act4", "fc5", "act5", "fc6", "fc6"]  # the source's; fc6: the logits
 tried = {"per_class": spl_samples, "saliency_threshold": saliency_threshold, "noise_std": noise_std}
@@ -299,8 +250,8 @@ def spl(kind=methods.SPL, **changed):
     return kind(spl_lambda, place="conv4", **memory, **{key: of[0] for key, of in tried.items()} | changed)
 
 
-arms = {"replay": methods.Replay(**memory), "SPL": spl(), "SPL, maps shuffled": spl(Shuffled)}
-arms[f"SPL, σ = {loud:g}, maps shuffled"] = spl(Shuffled, noise_std=loud)
+arms = {"replay": methods.Replay(**memory), "SPL": spl(), "SPL, maps shuffled": spl(controls.ShuffledSPL)}
+arms[f"SPL, σ = {loud:g}, maps shuffled"] = spl(controls.ShuffledSPL, noise_std=loud)
 dials = {}  # title -> value -> arm
 for symbol, (key, values) in zip("nτσ", tried.items(), strict=True):
     dials[f"SPL, {symbol}"] = {v: "SPL" if v == values[0] else f"SPL, {symbol} = {v:g}" for v in sorted(values)}
@@ -323,6 +274,7 @@ class Weigh(observers.Observer):
 
 for name, method in arms.items():
     train(name, method, Weigh(name))
+Markdown(f"```python\n{inspect.getsource(controls.ShuffledSPL)}```")
 
 # %%
 ends = {"accuracy at the end (%)": metrics.average_accuracy, "right after each task (%)": metrics.learning_accuracy}

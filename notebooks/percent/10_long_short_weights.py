@@ -21,6 +21,7 @@
 # which come from short-term filters; batch-norm with its statistics; the 1×1 convolutions in the shortcuts; and the head.
 
 # %%
+import inspect
 from dataclasses import replace
 from functools import partial
 
@@ -31,6 +32,7 @@ import torch
 from IPython.display import Markdown
 
 from cf_utils import claims, data, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils.methods.long_short import LongShort
 
 streams.import_torchvision()
 
@@ -70,44 +72,7 @@ names = [str(t + 1) for t in range(tasks)]
 
 
 # %%
-class LongShort(methods.Replay):
-    """Each epoch rehearses the memory, then trains on the new task with a share of each layer's filters held.
-
-    share: of the filters (or units), in [0, 1]; the head and 1x1 convolutions stay free. every: rehearse in each
-    ``every``-th epoch. norms: hold all of batch-norm's weights, biases and statistics as well.
-    """
-
-    def __init__(self, memory, share=0.0, every=1, norms=False):
-        super().__init__(memory)
-        self.share, self.every, self.norms, self.held = share, every, norms, []
-
-    def before_epoch(self, loop):
-        self.held = []
-        if not self.stored:
-            return
-        if loop.epoch % self.every == 0:
-            loop.train_epoch(self.stored.x, self.stored.y, "memory")
-        weights, statistics = loop.model.weights, loop.model.statistics
-        norms = {name.rpartition(".")[0] for name in statistics}
-        for name, value in (weights | statistics).items() if self.share else ():
-            normal, split = name.rpartition(".")[0] in norms, name.split(".")[-2].startswith(("conv", "fc"))
-            if value.ndim > 1 and (self.norms if normal else split and name not in loop.model.head):
-                self.hold(loop, value, value.shape[1] if normal else round(self.share * value.shape[1]))
-
-    def hold(self, loop, value, count):
-        """Keep a stacked weight's first rows, and their momentum, to put them back after each step."""
-        momentum = loop.optimizer.state.get(value, {}).get("momentum_buffer")
-        for tensor in (value, momentum):
-            if tensor is not None:
-                self.held.append((tensor, tensor[:, :count].detach().clone()))
-
-    def augment(self, loop, batch):
-        return batch  # no rehearsal within a pass
-
-    def after_step(self, loop):
-        for tensor, kept in self.held:
-            tensor.data[:, : kept.shape[1]] = kept
-
+Markdown(f"```python\n{inspect.getsource(LongShort)}```")
 
 # %% [markdown]
 # What happens within a task is measured around every pass over it: the accuracy on all earlier tasks, just after the rehearsal and after the pass; and how far the responses of the last hidden layer
@@ -132,41 +97,14 @@ networks = {
 runs, passes = {}, {}
 
 
-class Passes(observers.Observer):
-    """Records what each pass over a later task did: fall of accuracy, change of responses, ``[R]`` each."""
-
-    def __init__(self, layer):
-        super().__init__()
-        self.layer = layer
-
-    def look(self, loop):
-        earlier = loop.stream.tasks[: loop.t]
-        right = [training.accuracy_on(loop.model, images, task.x_test, task.y_test) for task in earlier]
-        _, hidden = training.activations(loop.model, images, earlier[0].x_test, [self.layer])
-        return torch.stack(right).mean(0), hidden[self.layer].chunk(2, 2)
-
-    def before_epoch(self, loop):
-        self.before = self.look(loop) if loop.t else None
-
-    def after_epoch(self, loop):
-        if loop.t:
-            (was, before), (now, after) = self.before, self.look(loop)
-            change = [
-                (b - a).flatten(1).norm(dim=1) / a.flatten(1).norm(dim=1) for a, b in zip(before, after, strict=True)
-            ]
-            self.records.append({"fall": was - now, "long-term": change[0], "short-term": change[1]})
-
-
 def train(network, name, method, watched=True):
     """Train replicas; keeps the accuracies and, averaged over the passes, what they did."""
     build, layer = networks[network]
-    key, watch = f"{network}, {name}", Passes(layer)
+    key, watch = f"{network}, {name}", observers.Passes(layer)
     watching = [watch] if watched else []
     runs[key] = training.run_stream(build, method, stream, config, range(seeds), observers=watching).accuracy
-    passes[key] = {
-        what: torch.stack([record[what] for record in watch.records]).mean(0).numpy()
-        for what in (watch.records[0] if watch.records else ())
-    }
+    effects = ("fall", "long-term", "short-term") if watched else ()
+    passes[key] = {what: np.mean([record[what] for record in watch.records], axis=0) for what in effects}
 
 
 of = {"ResNet-18": arms, "MLP": {name: method for name, method in arms.items() if "norms" not in name}}  # it has none
