@@ -91,7 +91,7 @@ class Curves(Observer):
         return _first(steps, right >= level)
 
     def largest_fall(self, t, within=60):
-        """Largest fall of the share right on the task before ``t`` (from 1) in one step of the first ``within``: ``[R]``.
+        """Largest fall on the task before ``t`` (from 1) in one of the first ``within`` steps: ``[R]``, a share.
 
         In [-1, 1]; below 0 where it only rises.
         """
