@@ -26,7 +26,8 @@ class LongShort(Replay):
         if loop.epoch % self.every == 0:
             loop.train_epoch(self.stored.x, self.stored.y, "memory")
         weights, statistics = loop.model.weights, loop.model.statistics
-        head, norms = loop.model.head, {name.rpartition(".")[0] for name in statistics}
+        norms = {name.rpartition(".")[0] for name in statistics}
+        head = loop.model.head if self.share else {}
         for name, value in (weights | statistics).items() if self.share else ():
             normal, split = name.rpartition(".")[0] in norms, name.split(".")[-2].startswith(("conv", "fc"))
             if value.ndim > 1 and (self.norms if normal else split and name not in head):
