@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 
 from cf_utils.files import atomic, write_json
 from cf_utils.replicas import Replicas, digest
-from cf_utils.training import Run, TrainConfig, proceed, run_stream, take_over
+from cf_utils.training import Run, TrainConfig, count_outputs, proceed, run_stream, take_over
 
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
@@ -101,6 +101,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
             value.copy_((weights | statistics)[name])
     for name in frozen:
         model.weights[name].requires_grad_(False)
+    count_outputs(model, stream)  # and the head, which export needs
     for one, values in zip(run.methods, stored, strict=True):
         _restore(one, values, folder)
     return run

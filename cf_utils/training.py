@@ -332,7 +332,7 @@ def take_over(run, method, stream, device="auto"):
     if early := [type(m).__name__ for m in run.methods if m.from_start]:
         raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
     loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
-    loop.allowed = stream.allowed(0, _count_outputs(loop.model, loop.stream), device)
+    loop.allowed = stream.allowed(0, count_outputs(loop.model, loop.stream), device)
     loop.tell("before_task")
     loop.tell("after_task")
     return run
@@ -377,7 +377,7 @@ def _copied(method, replicas):
 
 def _train(loop, run, until):
     """Train on the tasks that ``run`` still lacks, up to ``until``, and measure it before the first and after each."""
-    model, stream, outputs = loop.model, loop.stream, _count_outputs(loop.model, loop.stream)
+    model, stream, outputs = loop.model, loop.stream, count_outputs(loop.model, loop.stream)
     if run.done == 0:
         run.accuracy = task_accuracies(model, stream, 0, run.evaluate).unsqueeze(1)
     if run.optimizer is not None:
@@ -480,7 +480,7 @@ def task_accuracies(model, stream, done=None, part="test"):
 
     done: how many tasks count as seen; None: all. On the CPU.
     """
-    outputs, columns = model.outputs or _count_outputs(model, stream), []
+    outputs, columns = model.outputs or count_outputs(model, stream), []
     for j, task in enumerate(stream.tasks):
         x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
         after = max((len(stream) if done is None else done) - 1, j)
@@ -488,7 +488,7 @@ def task_accuracies(model, stream, done=None, part="test"):
     return torch.stack(columns, 1).cpu()
 
 
-def _count_outputs(model, stream):
+def count_outputs(model, stream):
     """How many outputs a network has, found by a pass; ValueError if it does not take the stream's images."""
     sample, weight = stream.tasks[0].x_train[:2], next(model.parameters())
     try:

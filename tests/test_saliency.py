@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from cf_utils import saliency
-from cf_utils.models import Replicas
+from cf_utils.replicas import Replicas
 
 
 def convolutional(norm=True, outputs=6):
