@@ -3,9 +3,12 @@
 from cf_utils.methods.activation_l1 import ActivationL1
 from cf_utils.methods.augment import FlipAndCrop
 from cf_utils.methods.base import METHODS, Batch, Method, Moments
+from cf_utils.methods.controls import Labels, ShuffledSPL
 from cf_utils.methods.ewc import EWC
 from cf_utils.methods.finetune import Finetune
+from cf_utils.methods.freeze import Freeze
 from cf_utils.methods.l2 import L2
+from cf_utils.methods.long_short import LongShort
 from cf_utils.methods.lwf import LwF
 from cf_utils.methods.mas import MAS
 from cf_utils.methods.memory import Memory
@@ -31,10 +34,14 @@ __all__ = [
     "Cosine",
     "Finetune",
     "FlipAndCrop",
+    "Freeze",
+    "Labels",
+    "LongShort",
     "LwF",
     "Memory",
     "Method",
     "Moments",
     "Replay",
+    "ShuffledSPL",
     "SlowDown",
 ]
