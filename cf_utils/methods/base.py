@@ -90,14 +90,19 @@ def take(x, index):
 
 
 def moved(value, device):
-    """``value`` with its tensors and networks on ``device``: itself, those in lists, tuples, dicts and own objects."""
+    """``value`` with its tensors on ``device``: itself, or those in networks, lists, dicts, tuples and own objects.
+
+    Lists, dicts and objects stay the same ones.
+    """
     if isinstance(value, torch.Tensor | torch.nn.Module):
         return value.to(device)
     if isinstance(value, dict):
-        return {key: moved(part, device) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return type(value)(moved(part, device) for part in value)
-    if type(value).__module__.startswith("cf_utils"):  # such as a method's Memory
+        value.update({key: moved(part, device) for key, part in value.items()})
+    elif isinstance(value, list):
+        value[:] = [moved(part, device) for part in value]
+    elif isinstance(value, tuple):
+        return tuple(moved(part, device) for part in value)
+    elif type(value).__module__.startswith("cf_utils"):  # such as a method's Memory
         for key, part in vars(value).items():
             setattr(value, key, moved(part, device))
     return value
