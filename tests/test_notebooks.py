@@ -272,6 +272,18 @@ class TestCommitted:
         assert printed == [claims.claims_table(rows)]
 
 
+def test_each_notebook_leads_to_the_one_before_and_the_next():
+    titles = {
+        path: nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ") for path in NOTEBOOKS
+    }
+    for i, path in enumerate(NOTEBOOKS):
+        links = [f"Before: [{titles[other]}]({other.name})" for other in NOTEBOOKS[i - 1 : i]]
+        links += [f"Next: [{titles[other]}]({other.name})" for other in NOTEBOOKS[i + 1 : i + 2]]
+        text = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
+        lines = [line for source in text for line in source.splitlines() if line.startswith(("Before: ", "Next: "))]
+        assert lines == [" · ".join(links)]
+
+
 def test_verdicts_are_those_of_the_claims_file():
     for path in (ROOT / "figures").glob("*/results.json"):
         content = json.loads(path.read_text(encoding="utf-8"))

@@ -12,7 +12,7 @@
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
 #
-# Before: [01 · Sequential forgetting](01_sequential_forgetting.ipynb)
+# Before: [01 · Sequential forgetting on Split-MNIST](01_sequential_forgetting.ipynb) · Next: [03a · Batch-norm, dropout and linear probes](03a_linear_probes.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -11,7 +11,7 @@
 #
 # *(All of MNIST, ten seeds, for the published protocol 2,000 digits a task; on two cores about a minute at quick settings and an hour at full ones.)*
 #
-# Before: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb) · Next: [07a · Learning without forgetting](07a_learning_without_forgetting.ipynb)
+# Before: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb) · Next: [05a · Elastic weight consolidation](05a_elastic_weights.ipynb)
 
 # %% [markdown]
 # ## The idea

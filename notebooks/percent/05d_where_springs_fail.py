@@ -8,7 +8,7 @@
 # Adam's bouncing on stiff springs is not the reason: an implicit step in its place forgets as much. At λ = 10⁸ the old loss still rises by 2.2<!--=05d rise, true/1e+08 as .1f--> nats, along a way on which the Fisher, diagonal or whole, sees nothing.
 #
 # *(All of MNIST, ten seeds. Under two minutes as it stands here; twenty at full settings, on one core.)*
-# Before: [05c · Fisher of a CNN](05c_fisher_of_a_cnn.ipynb) · Next: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb)
+# Before: [05c · The Fisher of a convolutional network](05c_fisher_of_a_cnn.ipynb) · Next: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb)
 
 # %%
 import copy

@@ -96,7 +96,7 @@ results.save_figure(fig, folder, "what", pd.concat(rows).drop(columns="ci95"), n
 #
 # *(All of MNIST, ten seeds, two epochs a task; under two minutes at the values above, half an hour of one core at full settings.)*
 #
-# Before: [05d · Where springs fail](05d_where_springs_fail.ipynb) · Next: [06b · On images](06b_synapses_on_images.ipynb)
+# Before: [05d · Where springs fail](05d_where_springs_fail.ipynb) · Next: [06b · Memory aware synapses on images](06b_synapses_on_images.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -9,7 +9,7 @@
 #
 # *(3,000 training digits of MNIST, ten seeds; on two cores about a minute at quick settings and an hour of one core at full ones.)*
 #
-# Before: [04b · What projection leaves over](04b_projection_measured.ipynb) · Next: [07b · Distillation](07b_distillation.ipynb)
+# Before: [06b · Memory aware synapses on images](06b_synapses_on_images.ipynb) · Next: [07b · Distillation over five tasks](07b_distillation.ipynb)
 
 # %% [markdown]
 # ## The idea

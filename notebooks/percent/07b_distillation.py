@@ -9,7 +9,7 @@
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour of one core at full ones.)*
 #
-# Before: [07a · Learning without forgetting](07a_learning_without_forgetting.ipynb)
+# Before: [07a · Learning without forgetting](07a_learning_without_forgetting.ipynb) · Next: [08 · Freezing the filters that match a saliency map](08_saliency_freezing.ipynb)
 
 # %% [markdown]
 # ## The idea

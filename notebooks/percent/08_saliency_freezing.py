@@ -8,7 +8,7 @@
 #
 # *(Classes of Tiny-ImageNet at 32 pixels, five seeds; on two cores under two minutes at quick settings, on digits, and an hour of one core at full ones.)*
 #
-# Before: [07b · Distillation over five tasks](07b_distillation.ipynb)
+# Before: [07b · Distillation over five tasks](07b_distillation.ipynb) · Next: [08b · What a filter's picture says](08b_filter_pictures.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -8,7 +8,7 @@
 #
 # *(Ten classes of Tiny-ImageNet, five seeds; on two cores half a minute at quick settings, on digits, and half an hour of one core at full ones.)*
 #
-# Before: [08 · Freezing the filters that match a saliency map](08_saliency_freezing.ipynb)
+# Before: [08 · Freezing the filters that match a saliency map](08_saliency_freezing.ipynb) · Next: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -8,7 +8,7 @@
 #
 # *(CIFAR-10 as a JPEG copy, five seeds; on two cores about a minute at quick settings, on digits, and under an hour of one core at full ones.)*
 #
-# Before: [08b · What a filter's picture says](08b_filter_pictures.ipynb)
+# Before: [08b · What a filter's picture says](08b_filter_pictures.ipynb) · Next: [09b · Where the network looks](09b_saliency_drift.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -8,7 +8,7 @@
 #
 # *(CIFAR-10 as a JPEG copy and drawn shapes, five seeds; on two cores two minutes or so at quick settings, on digits and shapes, and half an hour of one core at full ones.)*
 #
-# Before: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb)
+# Before: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb) · Next: [09c · Clouds of features, and the losses' dials](09c_embeddings_and_sweeps.ipynb)
 
 # %% [markdown]
 # ## The idea

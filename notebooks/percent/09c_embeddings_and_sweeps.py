@@ -8,7 +8,7 @@
 #
 # *(CIFAR-10 as a JPEG copy, five seeds; on two cores two minutes or so at quick settings, on digits, and under an hour of one core at full ones.)*
 #
-# Before: [09b · Where the network looks](09b_saliency_drift.ipynb)
+# Before: [09b · Where the network looks](09b_saliency_drift.ipynb) · Next: [10 · Long-term and short-term weights](10_long_short_weights.ipynb)
 
 # %% [markdown]
 # ## The idea

@@ -9,7 +9,7 @@
 #
 # *(MNIST, tasks of 1,500 digits, ten seeds; on two cores about a minute at quick settings and half an hour of one core at full ones.)*
 #
-# Before: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb)
+# Before: [09c · Clouds of features, and the losses' dials](09c_embeddings_and_sweeps.ipynb)
 
 # %% [markdown]
 # ## The idea
