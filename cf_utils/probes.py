@@ -185,7 +185,7 @@ def most_changed(first, then, x, layers):
     first, then: Replicas of one kind; x: standardised images ``[N, C, H, W]`` on their device. By the norm of the
     difference over all images and replicas (Nguyen et al. 2022 freeze the layers before it).
     """
-    (_, a), (_, b) = first.on(x, layers), then.on(x, layers)
+    (_, a), (_, b) = (model.activations(model.share(x), layers) for model in (first, then))
     return int(np.argmax([((b[name] - a[name]).norm() / a[name].norm()).item() for name in layers]))
 
 

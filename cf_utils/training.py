@@ -113,7 +113,7 @@ class Loop:
     t: index of the task, from 0. epoch: from 0. step: steps taken on this task. epoch_step: index of the step within
     this epoch. steps: steps an epoch has. active: ``[R]`` bool, replicas that still train on this task. loss: ``[R]``,
     the last step's, penalties included. allowed: which outputs count in training on this task, as of
-    ``Stream.allowed``. leaves: where replicas stop apart, a list of tensors for each replica, views into the stacked
+    ``Stream.allowed``; all_count: whether that is all of them, for every label. leaves: where replicas stop apart, a list of tensors for each replica, views into the stacked
     parameters.
     """
 
@@ -132,6 +132,7 @@ class Loop:
     steps: int = 0
     active: torch.Tensor | None = None
     allowed: torch.Tensor | None = None
+    all_count: bool = False
     loss: torch.Tensor | None = None
     history: list = field(default_factory=list)
 
@@ -142,6 +143,11 @@ class Loop:
     @property
     def seeds(self):
         return self.model.seeds
+
+    def allow(self, outputs):
+        """Set which of the network's ``outputs`` count on the current task."""
+        self.allowed = self.stream.allowed(self.t, outputs, self.device)
+        self.all_count = bool(self.allowed.all())
 
     def set_lr(self, lr):
         """Set the learning rate from here on."""
@@ -199,7 +205,7 @@ class Loop:
             looked_at = self.model.relus if any(method.uses_hidden for method in self.methods) else ()
             raw, batch.hidden = self.model.activations(x, looked_at)
             raw = raw.to(next(self.model.parameters()).dtype)
-            logits = mask_logits(raw, batch.y, self.allowed)
+            logits = raw if self.all_count else mask_logits(raw, batch.y, self.allowed)
             loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
             for method in self.methods:
                 penalty = method.penalty(self, batch, raw)
@@ -332,7 +338,7 @@ def take_over(run, method, stream, device="auto"):
     if early := [type(m).__name__ for m in run.methods if m.from_start]:
         raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
     loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
-    loop.allowed = stream.allowed(0, count_outputs(loop.model, loop.stream), device)
+    loop.allow(count_outputs(loop.model, loop.stream))
     loop.tell("before_task")
     loop.tell("after_task")
     return run
@@ -387,7 +393,7 @@ def _train(loop, run, until):
     if run.rng is not None and len(run.rng) == len(source.get_state()):  # not that of another kind of device
         source.set_state(run.rng)
     for loop.t in range(run.done, until):
-        loop.allowed = stream.allowed(loop.t, outputs, loop.device)
+        loop.allow(outputs)
         if loop.optimizer is None or loop.config.fresh_optimizer:
             _make_optimizer(loop)
         train_task(loop, run.diverged, run.epochs)

@@ -227,7 +227,7 @@ def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_th
 def test_a_memory_of_each_task_takes_over_with_what_it_would_have_stored(memory, stream):
     method, config = Replay(memory, batch=4, per_task=True), CONFIGS["adam"]
     first = train(small(), Finetune(), stream, config, until=1)
-    run = train(take_over(first, method, stream, "cpu"), None, stream, config)
+    run = proceed(take_over(first, method, stream, "cpu"), stream, device="cpu")
     assert_same_run(run, train(small(), method, stream, config))
 
 
