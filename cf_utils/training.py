@@ -113,8 +113,8 @@ class Loop:
     t: index of the task, from 0. epoch: from 0. step: steps taken on this task. epoch_step: index of the step within
     this epoch. steps: steps an epoch has. active: ``[R]`` bool, replicas that still train on this task. loss: ``[R]``,
     the last step's, penalties included. allowed: which outputs count in training on this task, as of
-    ``Stream.allowed``; all_count: whether that is all of them, for every label. leaves: where replicas stop apart, a list of tensors for each replica, views into the stacked
-    parameters.
+    ``Stream.allowed``; all_count: whether that is all of them, for every label. leaves: where replicas stop apart, a
+    list of tensors for each replica, views into the stacked parameters.
     """
 
     model: Replicas
