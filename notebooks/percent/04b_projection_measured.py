@@ -133,9 +133,9 @@ def mean_share(key, what="step share"):
     return 100 * np.nanmean([record[what] for record in records[key].records if what in record], axis=0)
 
 
-def angles(of):
+def angles(shares):
     """Degrees between steps of task 2 and the orthogonal space, until the first replica stops: ``[seeds, steps]``."""
-    signed = np.array([r["signed"] for r in of if r["task"] == 1 and "signed" in r]).T
+    signed = np.array([r["signed"] for r in shares.records if r["task"] == 1 and "signed" in r]).T
     return np.degrees(np.arcsin(signed[:, np.isfinite(signed).all(0)]))
 
 
