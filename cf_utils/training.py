@@ -144,6 +144,9 @@ class Loop:
     def seeds(self):
         return self.model.seeds
 
+    def __post_init__(self):
+        self.allow(count_outputs(self.model, self.stream))
+
     def allow(self, outputs):
         """Set which of the network's ``outputs`` count on the current task."""
         self.allowed = self.stream.allowed(self.t, outputs, self.device)
@@ -338,7 +341,6 @@ def take_over(run, method, stream, device="auto"):
     if early := [type(m).__name__ for m in run.methods if m.from_start]:
         raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
     loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
-    loop.allow(count_outputs(loop.model, loop.stream))
     loop.tell("before_task")
     loop.tell("after_task")
     return run

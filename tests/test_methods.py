@@ -211,7 +211,6 @@ def test_ewc_sums_a_quadratic_for_every_task_into_one(stream):
 def test_ewc_takes_the_fisher_on_as_many_images_as_told(stream):
     run = train(double(), Finetune(), stream, CONFIG)
     loop = Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
-    loop.allow(6)
     chosen = torch.randperm(26, generator=generator(0, "fisher", 0))[:7]
     expected = importances.fisher_diagonal(run.model, loop.scaled(stream.tasks[0].x_train[chosen]))
     assert_same(EWC(1.0, samples=7).importance_of(loop), expected)
@@ -862,7 +861,6 @@ def test_projection_of_a_part_leaves_the_rest_alone(stream, part):
 def test_stored_gradients_are_those_of_autograd(stream):
     run = train(double("batch"), Finetune(), stream, CONFIG)
     loop = Loop(run.model.train(), [], stream, CONFIG, (), torch.device("cpu"))
-    loop.allow(6)
     task, net = stream.tasks[0], run.model.replica(1).eval()
     x = stream.images.scale(task.x_train).double()
     found = ogd.task_gradients(loop, 1, "loss")[1, 0]
