@@ -126,8 +126,8 @@ class Augment(methods.Method):
         for x, seed in zip(batch.x, loop.seeds, strict=True):
             source = generator(seed, f"crops {loop.epoch} {loop.step}", loop.t)
             moves, flips = torch.randint(9, (2, size), generator=source), torch.rand(size, generator=source) >= 0.5
-            changed.append(data.mirror_and_shift(x, *moves, flips))
-        batch.x = torch.stack(changed)
+            changed.append(data.mirror_and_shift(x, *moves, flips).movedim(1, 3))
+        batch.x = torch.stack(changed).movedim(4, 2)  # in memory a pixel's colours lie side by side
         return batch
 
 
