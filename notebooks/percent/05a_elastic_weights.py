@@ -403,7 +403,7 @@ results.save_figure(fig, folder, "permuted", pd.concat(tables).rename(columns={"
 # The prediction fails. With carried moments EWC ends at 72.4%<!--=05a accuracy/permuted, EWC as .1%--> and online EWC at 75.8%<!--=05a accuracy/permuted, online EWC as .1%-->, each at the λ that was best on
 # other networks; finetuning at 51.3%<!--=05a accuracy/permuted, finetuning as .1%-->. So counting once is better here.
 #
-# With a fresh optimizer EWC has 67.2%<!--=05a accuracy/permuted, EWC, fresh as .1%--> and online EWC 75.0%<!--=05a accuracy/permuted, online EWC, fresh as .1%-->. Where outputs were shared it helped.
+# With a fresh optimizer EWC has 67.2%<!--=05a accuracy/permuted, EWC, fresh as .1%--> and online EWC 75.0%<!--=05a accuracy/permuted, online EWC, fresh as .1%-->. Where outputs were shared it helped finetuning.
 #
 # ## What became of the claims
 
