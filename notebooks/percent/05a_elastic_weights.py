@@ -223,8 +223,8 @@ results.save_figure(fig, folder, "chosen", table, f"{tests}. λ chosen on other 
 # %% [markdown]
 # **Told the task** EWC, online EWC and SI reach 99 %, with either optimizer. L2 stays a point and a half behind.
 #
-# **With shared outputs** EWC gains 6.1% ± 1.3%<!--=05a gain/domain, EWC as ±.1%--> if moments are carried. But a fresh optimizer alone lifts finetuning from
-# 71.5%<!--=05a accuracy/domain, finetuning as .1%--> to 75.9%<!--=05a accuracy/domain, finetuning, fresh as .1%-->. From there EWC gains 1.3% ± 0.9%<!--=05a gain/domain, EWC, fresh as ±.1%--> only.
+# **With shared outputs** EWC gains 6.1%<!--=05a gain/domain, EWC as .1%--> if moments are carried. But a fresh optimizer alone lifts finetuning from
+# 71.5%<!--=05a accuracy/domain, finetuning as .1%--> to 75.9%<!--=05a accuracy/domain, finetuning, fresh as .1%-->. From there EWC gains 1.3%<!--=05a gain/domain, EWC, fresh as .1%--> only.
 #
 # L2, which asks for no importance at all, is ahead of EWC in both columns. It pays in learning: 91.2%<!--=05a learned/domain, L2 as .1%--> right after each
 # task, where EWC has 99.2%<!--=05a learned/domain, EWC as .1%-->.
@@ -381,8 +381,8 @@ results.save_figure(fig, folder, "answers", table, note)
 #
 # ## Many tasks: is anything counted twice?
 #
-# EWC ties a weight to its value after *every* task. Huszár (2018) objects that the values after task 2 already carry task 1, which is then counted
-# twice: one should add the Fishers up and tie to the last values alone. That is online EWC at γ = 1. With five tasks there is little
+# EWC ties a weight to its value after *every* task. Huszár (2018) objects: the values after task 2 already carry task 1, so that it is counted
+# twice. One should add the Fishers up and tie to the last values alone. That is online EWC at γ = 1. With five tasks there is little
 # to see, so here are more permutations of the pixels, with fewer digits each.
 #
 # **Prediction.** Both end within two points of each other.
