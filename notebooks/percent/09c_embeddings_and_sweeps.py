@@ -110,7 +110,7 @@ def measure(h):  # features [R, N, D] of task 1's training and test images
 
 def look(model):
     """What a model makes of task 1's test images: as ``measure``, and how often its outputs are right, told or not."""
-    logits, layers = training.predict(model, images, x, ["act5"])
+    logits, layers = training.activations(model, images, x, ["act5"])
     logits, own = logits[:, ~fitted], list(task.labels)
     answers = {"told": torch.tensor(own)[logits[:, :, own].argmax(2)], "ten": logits.argmax(2)}
     right = {key: (answer == task.y_test).double().mean(1).numpy() for key, answer in answers.items()}
