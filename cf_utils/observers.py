@@ -103,11 +103,16 @@ def _first(steps, there):
     return np.where(there.any(1), steps[there.argmax(1)], steps[-1] + 1)
 
 
+def _copied(model):
+    """Copies of the weight matrices and kernels, name -> ``[R, P]``."""
+    return {name: model.weights[name].detach().flatten(1).clone() for name in layers(model)}
+
+
 class Updates(Observer):
     """Records at each step "task", "step", "layer" and "update": ||dw|| / ||w|| of the layer's weight."""
 
     def before_task(self, loop):
-        self.before = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
+        self.before = _copied(loop.model)
 
     def after_step(self, loop):
         for name, before in self.before.items():
@@ -123,7 +128,7 @@ class Displacements(Observer):
     """Records after each task "task", "step", "layer" and "moved": ||w after - w before|| / ||w before||."""
 
     def before_task(self, loop):
-        self.before = {name: loop.model.weights[name].detach().flatten(1).clone() for name in layers(loop.model)}
+        self.before = _copied(loop.model)
 
     def after_task(self, loop):
         for name, before in self.before.items():

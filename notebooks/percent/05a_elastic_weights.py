@@ -2,6 +2,15 @@
 # # 05a · Elastic weight consolidation
 #
 # **Does it help to hold on to the weights that mattered, and is it the choice of weights that helps?**
+#
+# **Answer.** Told the task, springs on the weights that mattered stop forgetting: 99.0%<!--=05a accuracy/task, EWC as .1%--> in place of 91.8%<!--=05a accuracy/task, finetuning as .1%-->.
+# Where tasks share their outputs they gain little, and holding all weights alike gains more; a mixture of both ends highest.
+# Among ten outputs nothing helps.
+#
+# *Data: MNIST, 50,000 training digits, ten networks. At its own values the notebook takes about three minutes on two cores;
+# the full run took an hour and a half of one. Numbers in the text are those of the full run.*
+#
+# Before: [04b · What projection leaves over](04b_projection_measured.ipynb) · Next: [05b · Four Fishers](05b_four_fishers.ipynb)
 
 # %%
 import inspect
@@ -64,16 +73,6 @@ for ax, (title, fisher) in zip(axes, panels.items(), strict=True):
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 note = "A drawing, not a measurement: the stiffer the spring, the nearer to its old value w* a weight w comes to rest."
 results.save_figure(fig, folder, "springs", pd.DataFrame(panels.items(), columns=["weight", "stiffness"]), note)
-
-# %% [markdown]
-# **Answer.** Told the task, springs on the weights that mattered stop forgetting: 99.0%<!--=05a accuracy/task, EWC as .1%--> in place of 91.8%<!--=05a accuracy/task, finetuning as .1%-->.
-# Where tasks share their outputs they gain little, and holding all weights alike gains more; a mixture of both ends highest.
-# Among ten outputs nothing helps.
-#
-# *Data: MNIST, 50,000 training digits, ten networks. At its own values the notebook takes about three minutes on two cores;
-# the full run took an hour and a half of one. Numbers in the text are those of the full run.*
-#
-# Before: [04b · What projection leaves over](04b_projection_measured.ipynb) · Next: [05b · Four Fishers](05b_four_fishers.ipynb)
 
 # %% [markdown]
 # ## The idea
