@@ -3,13 +3,15 @@
 import copy
 import inspect
 import json
+import time
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
 
-from cf_utils.files import atomic, write_json
+from cf_utils.files import atomic, locked, write_json
 from cf_utils.replicas import Replicas, digest
 from cf_utils.training import Run, TrainConfig, count_outputs, proceed, run_stream, take_over
 
@@ -24,24 +26,43 @@ def kept(
     A run that is there whole is read, so that a notebook executed again with the same settings trains nothing twice.
     What a method in the list records in its attributes is kept with it. first: a Run on the first task that the method
     takes over, in place of training it (``training.take_over``). until: as of ``run_stream``.
-    Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network or data.
+    Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network or data, and
+    BlockingIOError if another process is at it.
     """
     config, folder = config or TrainConfig(), Path(folder)
-    if (folder / "run.json").exists():
-        run = load(folder, build, method, stream, config, seeds, evaluate)
-    else:
-        run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
-        if first is not None:
-            run = _taken_over(run, first, method, stream, device)
-            save(run, stream, folder)
-    try:
-        while run.done < (len(stream) if until is None else until):
-            run = proceed(run, stream, run.done + 1, device)
-            save(run, stream, folder)
-    except KeyboardInterrupt:
-        kept = f"{run.done} of {len(stream)} tasks are kept in {folder}; the same call goes on from there"
-        raise KeyboardInterrupt(f"stopped; {kept}") from None
-    return run
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_name(f".{folder.name}.lock")):
+        if (folder / "run.json").exists():
+            run = load(folder, build, method, stream, config, seeds, evaluate)
+        else:
+            run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
+            if first is not None:
+                run = _taken_over(run, first, method, stream, device)
+                save(run, stream, folder)
+        try:
+            while run.done < (len(stream) if until is None else until):
+                run = proceed(run, stream, run.done + 1, device)
+                save(run, stream, folder)
+        except KeyboardInterrupt:
+            kept = f"{run.done} of {len(stream)} tasks are kept in {folder}; the same call goes on from there"
+            raise KeyboardInterrupt(f"stopped; {kept}") from None
+        return run
+
+
+def train_all(train, jobs):
+    """``train(*job)`` of every job, tuple -> what it returns, in the order of ``jobs``.
+
+    Processes that call it at the same time share the work, if ``train`` keeps its runs (``kept``): a job that another
+    one is at comes last, and is read once it is there.
+    """
+    found = {}
+    while left := [job for job in jobs if job not in found]:
+        for job in left:
+            with suppress(BlockingIOError):
+                found[job] = train(*job)
+        if len(found) < len(jobs):
+            time.sleep(0.5)
+    return {job: found[job] for job in jobs}
 
 
 def _taken_over(run, first, method, stream, device):

@@ -22,11 +22,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageOps
 from PIL.TiffImagePlugin import BITSPERSAMPLE, PHOTOMETRIC_INTERPRETATION
+from safetensors import safe_open
+from safetensors.torch import save_file
 
 from cf_utils import shapes
 from cf_utils._torchvision import import_torchvision
 from cf_utils.checks import is_whole
-from cf_utils.files import ROOT
+from cf_utils.files import ROOT, atomic
 
 MNIST_MD5 = {
     "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
@@ -43,6 +45,7 @@ IMAGE_TYPES = (
     ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".pfm", ".jp2", ".j2k", ".tga",
 )
 # fmt: on
+MANY = 2000  # files of a folder whose pixels are kept
 LITTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # which macOS, Synology, Windows leave
 
 
@@ -419,6 +422,28 @@ def _is_grey(x):
 
 
 def _read_images(files):
+    """Pixels ``[N, 3, H, W]`` uint8 of files with images of one size.
+
+    Of many they are kept in ``.cache`` of the data folder, and read from there until one of the files is another.
+    """
+    if len(files) < MANY:
+        return _decode(files)
+    known = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    state = hashlib.sha256(repr(known).encode()).hexdigest()
+    folder = hashlib.sha256(str(files[0].parents[1].resolve()).encode()).hexdigest()[:16]
+    place = root() / ".cache" / f"{folder}.safetensors"
+    with suppress(Exception), safe_open(place, "pt") as kept:  # no such file, or a damaged one
+        if kept.metadata()["files"] == state:
+            return kept.get_tensor("x")
+    x = _decode(files)
+    with suppress(OSError):  # a full disk, a folder that is not ours
+        place.parent.mkdir(exist_ok=True)
+        with atomic(place) as path:
+            save_file({"x": x}, path, {"files": state})
+    return x
+
+
+def _decode(files):
     """Pixels ``[N, 3, H, W]`` uint8 of files with images of one size."""
     x, sizes, deep = None, {}, []
     for i, file in enumerate(files):

@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+from collections import Counter
 from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
@@ -49,10 +50,8 @@ class Replicas(nn.Module):
         for layer in template.modules():
             if getattr(layer, "inplace", False):
                 layer.inplace = False  # it would overwrite what the layer before it is said to put out
-        self._tape, self._taped, self._calls, self._assigned, self._given = {}, (), {}, {}, {}  # of a pass
         self.relus = [name for name, layer in template.named_modules() if isinstance(layer, nn.ReLU)]
-        for name, layer in template.named_modules():
-            layer.register_forward_hook(partial(self._record, name))
+        self._tied = any(len([*named(remove_duplicate=False)]) > len([*named()]) for named in _named(template))
         self._one_by_one = any(isinstance(layer, nn.Conv2d | nn.RNNBase) for layer in template.modules())
         self.has_batch_norm = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in template.modules())
         self._no_vmap = any(isinstance(layer, nn.RNNBase) for layer in template.modules())
@@ -133,16 +132,22 @@ class Replicas(nn.Module):
         """
         if len(x) != len(self):
             raise ValueError(f"the input's first dimension is {len(x)}, but there are {len(self)} replicas")
-        if unknown := {name.partition(":")[0] for name in layers} - dict(self._layers()).keys():
+        wanted = {name.partition(":")[0] for name in layers}
+        if wanted and (unknown := wanted - dict(self._layers()).keys()):
             raise ValueError(f"no layer {min(unknown)!r}; there are {self._known_layers()}")
 
         def one(state, x, network=self._template):
-            self._tape, self._calls, self._assigned, self._given = {}, {}, {}, state
-            logits = functional_call(network, state, (x,))
-            found, self._tape, self._given = (logits, self._tape, self._assigned), {}, {}
-            return found
+            tape, assigned, calls = {}, {}, Counter()
+            watched = [(name, layer) for name, layer in network.named_modules() if name in wanted] if wanted else []
+            hooks = [layer.register_forward_hook(partial(_note, tape, calls, name, layers)) for name, layer in watched]
+            if self._buffers:
+                hooks.append(network.register_forward_hook(partial(_note_buffers, assigned, state)))
+            try:
+                return functional_call(network, state, (x,), tie_weights=self._tied), tape, assigned
+            finally:
+                for hook in hooks:
+                    hook.remove()
 
-        self._taped = layers
         logits, tape, assigned = self._pass(one, x)
         for name, value in assigned.items():
             self._buffers[name.replace(".", "/")] = value.detach()
@@ -176,10 +181,7 @@ class Replicas(nn.Module):
 
     def replica(self, i):
         """Replica ``i`` as an ordinary nn.Module with parameters of its own; tied weights stay tied."""
-        # The template's hooks lead back to self: named in the memo, it is not copied along.
-        network = copy.deepcopy(self._template, {id(self): self})
-        for layer in network.modules():
-            layer._forward_hooks.clear()
+        network = copy.deepcopy(self._template)
         network.to(next(self.parameters()))  # device and dtype
         state = self.weights | self.statistics
         with torch.no_grad():
@@ -193,16 +195,23 @@ class Replicas(nn.Module):
     def _known_layers(self):
         return ", ".join(name for name, _ in self._layers())
 
-    def _record(self, name, layer, inputs, output):
-        """Forward hook; a bound method, unlike a closure, leads to the copy in a copy of the whole."""
-        if self._taped:
-            self._calls[name] = count = self._calls.get(name, 0) + 1
-            key = name if count == 1 else f"{name}:{count}"
-            if key in self._taped or name in self._taped:
-                self._tape[key] = output
-        if name == "" and self._given:  # buffers that the network put others in the place of
-            buffers = layer.named_buffers()
-            self._assigned = {key: value for key, value in buffers if value is not self._given.get(key, value)}
+
+def _named(network):
+    """The two ways to name what a network holds: its parameters, its buffers."""
+    return network.named_parameters, network.named_buffers
+
+
+def _note(tape, calls, name, layers, layer, inputs, output):
+    """Forward hook that puts a layer's output on the tape, if this call of it is asked for."""
+    calls[name] += 1
+    key = name if calls[name] == 1 else f"{name}:{calls[name]}"
+    if key in layers or name in layers:
+        tape[key] = output
+
+
+def _note_buffers(assigned, given, network, inputs, output):
+    """Forward hook that notes buffers which the network puts others in the place of."""
+    assigned |= {key: value for key, value in network.named_buffers() if value is not given.get(key, value)}
 
 
 def checked_seeds(seeds):

@@ -25,11 +25,12 @@ NOTEBOOKS = ROOT / "notebooks"
 
 
 class Job(NamedTuple):
-    """A notebook to execute, its parameters, and a sentence if it cannot be."""
+    """A notebook to execute, its parameters, a sentence if it cannot be, which of several processes at it this is."""
 
     path: Path
     parameters: dict
     problem: str | None = None
+    part: int = 0
 
 
 def number_of(path):
@@ -164,11 +165,27 @@ def _sentence(failure):
     return f"{type(failure).__name__}: {failure}".splitlines()[0]
 
 
-def execute(path, parameters, out, resume=False):
+def train(path, parameters, out, number):
+    """Execute the cells of a notebook up to the last one tagged "train"; as ``execute``, into a folder that stays.
+
+    Several processes at a time share the work (``checkpoint.train_all``); ``number`` tells them apart.
+    """
+    notebook = nbformat.read(path, as_version=4)
+    last = max(i for i, cell in enumerate(notebook.cells) if "train" in cell.metadata.get("tags", []))
+    notebook.cells = notebook.cells[: last + 1]
+    part = out / f".{path.stem}.train-{number}.ipynb"
+    nbformat.write(notebook, part)
+    found = execute(path, parameters, out, resume=True, part=part)
+    if found[1] is None:
+        part.unlink()
+    return found
+
+
+def execute(path, parameters, out, resume=False, part=None):
     """Execute one notebook into ``out``; returns (seconds, error sentence or None). The output notebook is kept.
 
     Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``. resume: what an interrupted run computed
-    stays, for a notebook that goes on with it.
+    stays, for a notebook that goes on with it. part: a file with some of its cells, to be executed in its place.
     """
     import papermill
 
@@ -180,14 +197,15 @@ def execute(path, parameters, out, resume=False):
         if folder.exists() and not resume:
             shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
         log = out / f"{path.stem}.log"
-        log.unlink(missing_ok=True)
+        if part is None:
+            (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
+            log.unlink(missing_ok=True)
         os.environ.setdefault("CF_PROGRESS", str(log.absolute()))
         with open(log, "a", encoding="utf-8") as messages:
             os.dup2(messages.fileno(), sys.stderr.fileno())
         # Papermill fills in parameters where a path has braces.
-        files = [str(file).replace("{", "{{").replace("}", "}}") for file in (path, out / path.name)]
+        files = [str(file).replace("{", "{{").replace("}", "}}") for file in (part or path, part or out / path.name)]
         options = {"cwd": str(path.parent), "progress_bar": False}
         papermill.execute_notebook(*files, parameters | {"out": str(folder)}, **options)
     except papermill.PapermillExecutionError as failure:
@@ -227,6 +245,8 @@ def _execute_all(jobs, out, args, report):
             for one in jobs:
                 if one.problem:
                     report(one, 0, one.problem)
+                elif args.train_only:
+                    running[pool.submit(train, one.path, one.parameters, out, one.part)] = one
                 else:
                     running[pool.submit(execute, one.path, one.parameters, out, args.resume)] = one
             for ended in as_completed(running):
@@ -249,6 +269,9 @@ def arguments(argv=None):
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
     parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
     parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
+    parser.add_argument(
+        "--train-only", action="store_true", help="train the networks of one notebook, --jobs at a time"
+    )
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)")
     return parser.parse_args(argv)
 
@@ -264,7 +287,16 @@ def _plan(args):
     if "out" in given:
         raise UsageError("--set out is not possible; --out DIR says where results go")
     paths, sections = find(args.notebooks), settings_sections(args.settings)
-    return [job(path, sections, given) for path in paths]
+    jobs = [job(path, sections, given) for path in paths]
+    if not args.train_only:
+        return jobs
+    if untrained := [path.stem for path in paths if not _trains(path)]:
+        raise UsageError(f"{untrained[0]} has no cell tagged 'train', so --train-only has nothing to do there")
+    return [one._replace(part=part) for one in jobs for part in range(args.jobs)]
+
+
+def _trains(path):
+    return any("train" in cell.metadata.get("tags", []) for cell in nbformat.read(path, as_version=4).cells)
 
 
 def _folder(args):
@@ -277,7 +309,7 @@ def _folder(args):
 
 def _reserve(out, jobs, resume):
     """The locks of this run's notebooks in ``out``, held until they are closed; UsageError where they cannot be."""
-    paths = [one.path for one in jobs]
+    paths = list(dict.fromkeys(one.path for one in jobs))
     with ExitStack() as locks:
         try:
             check_folder(out, paths, resume)
@@ -298,30 +330,38 @@ def main(argv=None, then=lambda path, out, settings: None):
 
     def report(one, seconds, error):
         try:
-            if not error:
+            if not error and not args.train_only:
                 then(one.path, out, settings)
         except Exception as failure:  # the others go on
             error = _sentence(failure)
-        ended[one.path.stem] = error
+        ended[one.path.stem, one.part] = error
         line = f"[{len(ended)}/{len(jobs)}] {one.path.stem}: {error or 'done'} ({seconds:.0f} s)"
         print(line, flush=True)
 
     try:
         jobs, out = _plan(args), _folder(args)
-        with _reserve(out, jobs, args.resume):
-            print(f"{len(jobs)} notebooks, settings: {settings}, into {out}", flush=True)
-            if left := copies([one.path for one in jobs]):
+        with _reserve(out, jobs, args.resume or args.train_only):
+            print(f"{len({one.path for one in jobs})} notebooks, settings: {settings}, into {out}", flush=True)
+            if left := copies(list({one.path for one in jobs})):
                 print(f"left out, as copies: {', '.join(left)}; a copy runs if its file is named", flush=True)
             _execute_all(jobs, out, args, report)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print(f"stopped: {len(ended)} of {len(jobs)} notebooks had ended", file=sys.stderr)
+        ended = (
+            "networks that were trained are kept"
+            if args.train_only
+            else f"{len(ended)} of {len(jobs)} notebooks had ended"
+        )
+        print(f"stopped: {ended}", file=sys.stderr)
         return 130
+    if args.train_only:
+        print("trained; the same command without --train-only, and with --resume, executes the notebook from there")
+        return 1 if any(ended.values()) else 0
     executed = [out / one.path.name for one in jobs if not one.problem]
     print("open:", *(f"  {file}" for file in executed), f"figures and results.json: {out}/*/", sep="\n")
-    if failed := [name for name, error in ended.items() if error]:
+    if failed := [name for (name, _), error in ended.items() if error]:
         print(f"failed: {', '.join(failed)}, as said above; tracebacks are in the notebooks", file=sys.stderr)
     return 1 if failed else 0
 

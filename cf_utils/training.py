@@ -449,7 +449,7 @@ def train_task(loop, diverged, epochs):
 def predict(model, images, x, chunk=None):
     """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x`` ``[N, C, H, W]`` uint8; on its device.
 
-    chunk: images at a time; None: 2,000, of networks with convolutions 100, which a CPU's cache holds.
+    chunk: images at a time; None: 2,000, of networks with convolutions on a CPU 100, which its cache holds.
     """
     return activations(model, images, x, (), chunk)[0]
 
@@ -465,7 +465,7 @@ def activations(model, images, x, layers=None, chunk=None):
     with evaluating(model):
         scaled = (
             images.scale(part.to(weight.device, memory_format=layout)).to(weight.dtype)
-            for part in x.split(int(chunk or (100 if convolutional else 2000)))
+            for part in x.split(int(chunk or (100 if convolutional and weight.device.type == "cpu" else 2000)))
         )
         logits, hidden = zip(*(model.activations(model.share(part), layers) for part in scaled), strict=True)
     joined = {name: torch.cat([part[name] for part in hidden], 1).to(x.device) for name in hidden[0]}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from matplotlib.image import imsave
+from PIL import Image
 
 from cf_utils import data
 
@@ -296,3 +297,24 @@ def test_command_line_refuses_in_one_line():
         result.stderr.splitlines()[-1]
         == f"error: nothing to fetch for 'nonsense'; known are {', '.join(data.FETCHERS)}"
     )
+
+
+def test_pixels_of_many_files_are_decoded_once_until_a_file_changes(place, monkeypatch):
+    monkeypatch.setattr(data, "MANY", 4)
+    for part, shade in (("train", 10), ("test", 20)):
+        for c in "ab":
+            for i in range(3):
+                folder = place / "mine" / part / c
+                folder.mkdir(parents=True, exist_ok=True)
+                Image.new("L", (5, 5), shade + i).save(folder / f"{i}.png")
+    first = data.load("folder:mine")
+    assert len(list((place / ".cache").iterdir())) == 2
+    with monkeypatch.context() as patch:
+        patch.setattr(data, "_decode", None)  # nothing is decoded
+        again = data.load("folder:mine")
+    assert torch.equal(first.x_train, again.x_train) and torch.equal(first.x_test, again.x_test)
+    Image.new("L", (5, 5), 99).save(place / "mine" / "train" / "b" / "2.png")
+    assert data.load("folder:mine").x_train[-1].unique().tolist() == [99]
+    for file in (place / ".cache").iterdir():
+        file.write_bytes(b"damaged")
+    assert data.load("folder:mine").x_train[-1].unique().tolist() == [99]

@@ -102,7 +102,7 @@ def stale():
 
 
 def _tags(cell):
-    return [tag for tag in cell.metadata.get("tags", []) if tag in ("parameters", "injected-parameters")]
+    return [tag for tag in cell.metadata.get("tags", []) if tag in ("parameters", "injected-parameters", "train")]
 
 
 def main(argv):
