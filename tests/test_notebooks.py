@@ -87,9 +87,8 @@ def check_05b(n):
 
 
 def check_05c(n):
-    assert n["share, Fisher, task 1/fc6"] > n["share, weights/fc6"]
+    assert n["share of the Fisher/fc6"] > n["share of the weights/fc6"]
     assert n["earlier/whole set, λ = 10"] == pytest.approx(n["earlier/finetuning"], abs=0.1)
-    assert n["put back, finetuned/all"] > n["put back, finetuned/none"] + 0.3
 
 
 def check_05d(n):
@@ -198,7 +197,7 @@ SMALL = {
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "05a": ["levels=2", "permutations=2", "permuted_images=200"],
     "05b": ["levels=2"],
-    "05c": ["train_images=300", "samples=20"],
+    "05c": ["seeds=[0]", "train_images=300", "samples=20"],
     "05d": ["picking=1"],
     "06a": ["every=4"],
     "06b": ["seeds=[0]", "num_epochs=1", "train_images=200", "tasks=3"],
