@@ -517,6 +517,43 @@ def test_published_notebooks_name_their_settings_in_text():
     assert "`seeds = 3`" in cell.source and "/tmp" not in cell.source
 
 
+ONE = 'def f(x):\n    """Twice."""\n    return 2 * x\n\n\nf(3)  # six'
+OTHER = 'def f(\n    x,\n):\n    """Twice\n    as much."""\n    return 2 * x\nf(\n    3\n)'
+
+
+def notebook_of(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_layout_makes_no_other_notebook():
+    made = publish.code_hash(notebook_of(ONE, "'shown'"))
+    assert publish.code_hash(notebook_of(OTHER, '"shown"')) == made
+    for sources in ([ONE.replace("2", "3"), "'shown'"], [ONE], [ONE, "'told'"], [ONE, "%who"]):
+        assert publish.code_hash(notebook_of(*sources)) != made
+
+
+def test_layout_makes_no_other_package(tmp_path):
+    hashes = []
+    for source in (ONE, OTHER, ONE.replace("2", "3")):
+        (tmp_path / "a.py").write_text(source)
+        hashes.append(publish.package_hash(tmp_path))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_outputs_stay_with_code_in_another_layout(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "NOTEBOOKS", tmp_path)
+    (tmp_path / "percent").mkdir()
+    (tmp_path / "percent" / "01_a.py").write_text(f"# %%\n0\n\n# %%\n{OTHER}\n")
+    old = notebook_of(ONE)
+    old.cells[0].outputs = [nbformat.v4.new_output("stream", text="six")]
+    nbformat.write(old, tmp_path / "01_a.ipynb")
+    publish.synchronise()
+    first, second = nbformat.read(tmp_path / "01_a.ipynb", as_version=4).cells
+    assert (first.source, first.outputs) == ("0", [])
+    assert (second.source, second.outputs) == (OTHER, old.cells[0].outputs)
+
+
 def test_mean_and_interval_as_text():
     assert results.plus_minus(np.array([1.0, 2.0, 3.0]), ".1f", " %") == "2.0 ± 2.5 %"
     assert results.plus_minus([2.0], ".0f") == "2"

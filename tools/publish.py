@@ -5,6 +5,7 @@
 ``python -m tools.publish --stale``                list notebooks made with other code or another cf_utils
 """
 
+import ast
 import hashlib
 import re
 import shutil
@@ -18,16 +19,33 @@ from cf_utils.run import NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
 
+def tree(code):
+    """Syntax tree of ``code`` as text, without docstrings: two layouts of the same code have the same."""
+    try:
+        parsed = ast.parse(code)
+    except SyntaxError:  # a cell with IPython's own commands
+        return code
+    for node in ast.walk(parsed):
+        documented = isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef)
+        # A text that is all of a cell is what the cell shows.
+        if documented and ast.get_docstring(node) is not None and len(node.body) > 1:
+            del node.body[0]
+    return ast.dump(parsed)
+
+
 def code_hash(notebook):
-    """Hash of a notebook's code cells, without the injected parameters."""
-    code = [c.source for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
-    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+    """Hash of what a notebook's code cells do, without the injected parameters; layout does not count."""
+    cells = [c for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
+    return _hash(cell.source for cell in cells)
 
 
-def package_hash():
-    """Hash of cf_utils: which version of it made an output."""
-    files = sorted((ROOT / "cf_utils").rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+def package_hash(folder=ROOT / "cf_utils"):
+    """Hash of what cf_utils does: which version of it made an output; layout does not count."""
+    return _hash(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.py")))
+
+
+def _hash(sources):
+    return hashlib.sha256("\0".join(tree(source) for source in sources).encode()).hexdigest()[:16]
 
 
 def tidy(notebook, made):
@@ -70,8 +88,16 @@ def publish(path, out, settings, package):
     shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs"))  # networks stay where they are
 
 
+def take_layout(notebook, old):
+    """Write the code cells of ``old`` that do the same as one of ``notebook`` as they are written there."""
+    layouts = {tree(cell.source): cell.source for cell in notebook.cells if cell.cell_type == "code"}
+    for cell in old.cells:
+        if cell.cell_type == "code":
+            cell.source = layouts.get(tree(cell.source), cell.source)
+
+
 def synchronise():
-    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of unchanged code cells are kept."""
+    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of code cells that do the same are kept."""
     import jupytext
     from jupytext.combine import combine_inputs_with_outputs
 
@@ -80,6 +106,7 @@ def synchronise():
         notebook = jupytext.read(source)
         old = nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
         injected = [cell for cell in old.cells if "injected-parameters" in _tags(cell)]
+        take_layout(notebook, old)
         notebook = combine_inputs_with_outputs(notebook, old)
         at = next((i for i, cell in enumerate(notebook.cells) if "parameters" in _tags(cell)), 0) + 1
         notebook.cells[at:at] = injected
