@@ -1,12 +1,14 @@
-"""Trains one seed with Avalanche; a process of its own, in the environment of requirements-bench.txt.
+"""Trains one seed with Avalanche; a process in the environment of requirements-bench.txt.
 
-bench.py starts it with the path of a file of tensors and then writes one JSON object a line to its standard input:
-benchmark ("tensors" or "SplitMNIST"), method ("finetune", "replay", "ewc", "mas" or "lwf"), memory, strength,
-batch_size, lr, epochs, seed, threads.
-Each is answered by one JSON line: seconds of training alone, and accuracy on the last task's training images.
+bench.py starts it with the path of a file of tensors and then writes one JSON object a line to its
+standard input: benchmark ("tensors" or "SplitMNIST"), method ("finetune", "replay", "ewc", "mas" or
+"lwf"), memory, strength, batch_size, lr, epochs, seed, threads.
+Each is answered by one JSON line: seconds of training alone, and accuracy on the last task's
+training images.
 
-tensors: an AvalancheDataset of ready float32 tensors for each task, without transforms: the kindest to Avalanche.
-SplitMNIST: Avalanche's stock benchmark, whose images pass through Pillow and ToTensor one by one.
+tensors: an AvalancheDataset of ready float32 tensors for each task, without transforms: the kindest
+to Avalanche. SplitMNIST: Avalanche's stock benchmark, whose images pass through Pillow and ToTensor
+one by one.
 No loggers, no metrics, no evaluation, no loader processes.
 """
 
@@ -49,8 +51,11 @@ def experiences(kind, data, method):
     """A fresh training stream, built before any clock starts."""
     if kind == "SplitMNIST":
         order = [c for group in data["classes"] for c in group]
-        return SplitMNIST(len(data["classes"]), dataset_root=data["root"], fixed_class_order=order).train_stream
-    aware = partial(make_aware, task_labels=0) if method == "lwf" else as_classification_dataset  # it asks for them
+        return SplitMNIST(
+            len(data["classes"]), dataset_root=data["root"], fixed_class_order=order
+        ).train_stream
+    # It asks for them.
+    aware = partial(make_aware, task_labels=0) if method == "lwf" else as_classification_dataset
     sets = [aware(Tensors(x, y)) for x, y in data["tasks"]]
     return benchmark_from_datasets(train=sets).train_stream
 
@@ -58,13 +63,19 @@ def experiences(kind, data, method):
 def strategy(request):
     torch.manual_seed(request["seed"])
     network = nn.Sequential(
-        nn.Flatten(), nn.Linear(784, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+        nn.Flatten(),
+        nn.Linear(784, 120),
+        nn.ReLU(),
+        nn.Linear(120, 84),
+        nn.ReLU(),
+        nn.Linear(84, 10),
     )
     strength = request["strength"]
     kind, extra = {
         "finetune": (Naive, {}),
         "replay": (Replay, {"mem_size": request["memory"]}),
-        "ewc": (EWC, {"ewc_lambda": strength}),  # a Fisher and an anchor for every task, as ours sums them
+        # A Fisher and an anchor for every task, as ours sums them.
+        "ewc": (EWC, {"ewc_lambda": strength}),
         "mas": (MAS, {"lambda_reg": strength}),
         "lwf": (LwF, {"alpha": strength, "temperature": 2.0}),
     }[request["method"]]
@@ -81,7 +92,9 @@ def strategy(request):
 
 def answer(request, data):
     torch.set_num_threads(request["threads"])
-    stream, learner, seconds = list(experiences(request["benchmark"], data, request["method"])), strategy(request), 0.0
+    stream = list(experiences(request["benchmark"], data, request["method"]))
+    learner = strategy(request)
+    seconds = 0.0
     for experience in stream:
         start = time.perf_counter()
         learner.train(experience, num_workers=0)
@@ -93,9 +106,14 @@ def answer(request, data):
 
 
 def main():
-    out, sys.stdout = sys.stdout, sys.stderr  # Avalanche prints; the answers have the pipe to themselves
+    # Avalanche prints; the answers have the pipe to themselves.
+    out, sys.stdout = sys.stdout, sys.stderr
     data = torch.load(sys.argv[1])
-    print(json.dumps({"avalanche": avalanche.__version__, "torch": torch.__version__}), file=out, flush=True)
+    print(
+        json.dumps({"avalanche": avalanche.__version__, "torch": torch.__version__}),
+        file=out,
+        flush=True,
+    )
     for line in sys.stdin:
         print(json.dumps(answer(json.loads(line), data)), file=out, flush=True)
 

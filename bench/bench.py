@@ -2,17 +2,19 @@
 
     python bench/bench.py [--quick] [--data mnist|mnist-5k] [--repeats N] [--out figures/bench]
 
-Every contender trains the network 784-120-84-10 on the same five tasks of digits ([1, 2], ..., [9, 0], class
-scenario), in batches of 64, with Adam at 1e-3 and no weight decay.  Ten replicas and Avalanche are given one CPU thread
-and two, each in turn, and of both the faster counts; one replica and the hand-written loop get one thread.
-A task is trained for one epoch (mnist-5k, which is small: five).  The clock runs while a task is trained, from before
-its first batch is drawn to after its memory is stored: no imports, no building of datasets, no evaluation.
-Contenders take turns, so that a slow minute of the machine hits all of them; a ratio is formed within each turn, and
-its median over the turns is held against the bar.  The first turn is not counted.
+Every contender trains the network 784-120-84-10 on the same five tasks of digits ([1, 2], ..., [9,
+0], class scenario), in batches of 64, with Adam at 1e-3 and no weight decay.  Ten replicas and
+Avalanche are given one CPU thread and two, each in turn, and of both the faster counts; one replica
+and the hand-written loop get one thread. A task is trained for one epoch (mnist-5k, which is small:
+five).  The clock runs while a task is trained, from before its first batch is drawn to after its
+memory is stored: no imports, no building of datasets, no evaluation. Contenders take turns, so that
+a slow minute of the machine hits all of them; a ratio is formed within each turn, and its median
+over the turns is held against the bar.  The first turn is not counted.
 
-The hand-written loop keeps standardised float32 images in memory; cf_utils keeps uint8 and standardises each batch.
-Avalanche runs on ready float32 tensors (kindest to it) and on its stock SplitMNIST; see avalanche_worker.py.
-Writes bench.json, bench.md, scaling.csv and scaling.png into the folder --out.
+The hand-written loop keeps standardised float32 images in memory; cf_utils keeps uint8 and
+standardises each batch. Avalanche runs on ready float32 tensors (kindest to it) and on its stock
+SplitMNIST; see avalanche_worker.py. Writes bench.json, bench.md, scaling.csv and scaling.png into
+the folder --out.
 """
 
 import argparse
@@ -57,10 +59,15 @@ METHODS = {
     "mas": lambda: MAS(STRENGTH),
     "lwf": lambda: LwF(STRENGTH, temperature=2.0),
 }
-BARS = {"finetune": 1 / 10, "replay": 1 / 10, "ewc": 1 / 8, "mas": 1 / 8, "lwf": 1 / 7}  # ten replicas to Avalanche
-OURS = {"ogd, one direction a task": lambda: OGD(1, of="loss")}  # not in Avalanche; held against our finetuning
+# Ten replicas to Avalanche.
+BARS = {"finetune": 1 / 10, "replay": 1 / 10, "ewc": 1 / 8, "mas": 1 / 8, "lwf": 1 / 7}
+# Not in Avalanche; held against our finetuning.
+OURS = {"ogd, one direction a task": lambda: OGD(1, of="loss")}
 REPLICAS, TASKS, GPU_REPLICAS = (1, 2, 5, 10, 20, 50), 10, (1, 10, 100, 1000)
-TEN, ONE, HAND, FUSED = "cf_utils, ten replicas", "cf_utils, one replica", "hand-written", "hand-written, fused Adam"
+TEN = "cf_utils, ten replicas"
+ONE = "cf_utils, one replica"
+HAND = "hand-written"
+FUSED = "hand-written, fused Adam"
 SCALING, QUICK_SCALING = (10_000, 2000), (1000, 500)  # images in all, and images a task
 MEMORY_BAR, OGD_BAR = 1.5e9, 2
 LEARNED = 0.9
@@ -119,7 +126,9 @@ class Avalanche:
 
 def config(epochs, threads):
     """The same settings as every other contender's."""
-    return training.TrainConfig(epochs, BATCH, LR, optimizer="adam", weight_decay=0.0, threads=threads)
+    return training.TrainConfig(
+        epochs, BATCH, LR, optimizer="adam", weight_decay=0.0, threads=threads
+    )
 
 
 class Clock(observers.Observer):
@@ -141,7 +150,13 @@ def timed(stream, method, replicas, seed=0, device="cpu", epochs=1, threads=1):
     """Seconds of training on each task, for all replicas together, and the Run."""
     clock, seeds = Clock(), range(seed, seed + replicas)
     run = training.run_stream(
-        models.mlp, (METHODS | OURS)[method](), stream, config(epochs, threads), seeds, device, [clock]
+        models.mlp,
+        (METHODS | OURS)[method](),
+        stream,
+        config(epochs, threads),
+        seeds,
+        device,
+        [clock],
     )
     return clock.records, run
 
@@ -166,7 +181,12 @@ def hand_written(stream, fused):
     def train(method, turn):
         torch.manual_seed(turn)
         net = nn.Sequential(
-            nn.Flatten(), nn.Linear(784, 120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, 10)
+            nn.Flatten(),
+            nn.Linear(784, 120),
+            nn.ReLU(),
+            nn.Linear(120, 84),
+            nn.ReLU(),
+            nn.Linear(84, 10),
         )
         optimizer = torch.optim.Adam(net.parameters(), lr=LR, fused=fused)
         start = time.perf_counter()
@@ -188,15 +208,18 @@ def on_threads(name, threads):
 
 
 def contenders(stream, avalanche, threads):
-    """Name -> function of the method's name and the turn that returns seconds a seed and accuracy."""
-    found = {on_threads(TEN, count): ours(stream, 10, count) for count in threads} | {ONE: ours(stream, 1, 1)}
+    """Name -> function of method and turn that returns seconds a seed and accuracy."""
+    found = {on_threads(TEN, count): ours(stream, 10, count) for count in threads}
+    found[ONE] = ours(stream, 1, 1)
     if avalanche:
         # SplitMNIST is the full set, so it is compared only where cf_utils trains on that as well.
         kinds = ["tensors"] + (["SplitMNIST"] if stream.images.name == "mnist" else [])
         for kind in kinds:
             for count in threads:
-                found[on_threads(f"Avalanche, {kind}", count)] = lambda method, turn, kind=kind, count=count: (
-                    avalanche.train(method, turn, kind, count)
+                found[on_threads(f"Avalanche, {kind}", count)] = (
+                    lambda method, turn, kind=kind, count=count: avalanche.train(
+                        method, turn, kind, count
+                    )
                 )
     return found | {HAND: hand_written(stream, None), FUSED: hand_written(stream, True)}
 
@@ -207,22 +230,34 @@ def race(stream, avalanche, threads, repeats):
     for turn in range(repeats + 1):
         for method in [*METHODS, *OURS]:
             for name, train in entered.items():
-                if (name in (HAND, FUSED) and method != "finetune") or (method in OURS and not name.startswith(TEN)):
+                if name in (HAND, FUSED) and method != "finetune":
+                    continue
+                if method in OURS and not name.startswith(TEN):
                     continue
                 seconds, accuracy = train(method, turn)
                 rows.append(
-                    {"method": method, "contender": name, "turn": turn, "seconds": seconds, "accuracy": accuracy}
+                    {
+                        "method": method,
+                        "contender": name,
+                        "turn": turn,
+                        "seconds": seconds,
+                        "accuracy": accuracy,
+                    }
                 )
         say(f"turn {turn} of {repeats}" + " (not counted)" * (turn == 0))
     table = pd.DataFrame(row for row in rows if row["turn"])
     for cell, accuracy in table.groupby(["contender", "method"]).accuracy.median().items():
         if accuracy < LEARNED:
-            raise BenchError(f"{' with '.join(cell)} learned too little: accuracy {accuracy:.3f} on its last task")
+            raise BenchError(
+                f"{' with '.join(cell)} learned too little: "
+                f"accuracy {accuracy:.3f} on its last task"
+            )
     return table
 
 
 def ratios(table):
-    """Every comparison: its ratio in each turn, and the bar that the median is held against (None: no bar).
+    """Every comparison: its ratio in each turn,
+    and the bar that the median is held against (None: no bar).
 
     Of a contender's thread counts the faster one counts, in each turn anew.
     """
@@ -239,15 +274,30 @@ def ratios(table):
             middle = statistics.median(values)
             met = None if bar is None else middle <= bar
             found.append(
-                {"method": method, "of": a, "to": b, "ratios": values, "median": middle, "bar": bar, "met": met}
+                {
+                    "method": method,
+                    "of": a,
+                    "to": b,
+                    "ratios": values,
+                    "median": middle,
+                    "bar": bar,
+                    "met": met,
+                }
             )
     best = {
-        m: rows[rows.contender.str.startswith(TEN)].groupby("turn").seconds.min() for m, rows in table.groupby("method")
+        m: rows[rows.contender.str.startswith(TEN)].groupby("turn").seconds.min()
+        for m, rows in table.groupby("method")
     }
     for method in OURS:
         values = (best[method] / best["finetune"]).tolist()
         middle = statistics.median(values)
-        row = {"method": method, "of": TEN, "to": "the same, finetune", "ratios": values, "median": middle}
+        row = {
+            "method": method,
+            "of": TEN,
+            "to": "the same, finetune",
+            "ratios": values,
+            "median": middle,
+        }
         found.append(row | {"bar": OGD_BAR, "met": middle <= OGD_BAR})
     return found
 
@@ -268,10 +318,15 @@ def peak_memory(name):
 
 
 def print_own_peak(name, method):
-    """What the fresh process does: load the data, train and evaluate ten replicas, print its peak in bytes."""
+    """What the fresh process does: load the data, train and evaluate ten replicas,
+    print its peak in bytes.
+    """
     stream = streams.split(data.load(name), CLASSES)
-    training.run_stream(models.mlp, METHODS[method](), stream, config(EPOCHS[name], 1), range(10), "cpu")
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024))
+    training.run_stream(
+        models.mlp, METHODS[method](), stream, config(EPOCHS[name], 1), range(10), "cpu"
+    )
+    unit = 1 if sys.platform == "darwin" else 1024
+    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
 
 
 def sample(images, count):
@@ -292,7 +347,8 @@ def scaling(images, sizes, repeats):
     """Rows of study, method, count, turn and seconds, one epoch a task.
 
     replicas: training ``count`` replicas on the five tasks of ``sizes[0]`` images.
-    task: training ten replicas on task number ``count`` of ten permuted tasks of ``sizes[1]`` images each.
+    task: training ten replicas on task number ``count`` of ten permuted tasks of ``sizes[1]``
+    images each.
     """
     split = streams.split(sample(images, sizes[0]), CLASSES)
     permuted = streams.permuted(sample(images, sizes[1]), TASKS)
@@ -302,14 +358,17 @@ def scaling(images, sizes, repeats):
             for count in REPLICAS:
                 rows.append(("replicas", method, count, turn, sum(timed(split, method, count)[0])))
             tasks = timed(permuted, method, 10)[0]
-            rows += [("task", method, number, turn, seconds) for number, seconds in enumerate(tasks, 1)]
+            rows += [
+                ("task", method, number, turn, seconds) for number, seconds in enumerate(tasks, 1)
+            ]
         say(f"scaling: turn {turn} of {repeats}" + " (not counted)" * (turn == 0))
     table = pd.DataFrame(rows, columns=["study", "method", "count", "turn", "seconds"])
     return table[table.turn > 0]
 
 
 def exponents(table):
-    """Slopes in log-log, one a turn: of time against replicas, and of the time of tasks 2..T against T - 1.
+    """Slopes in log-log, one a turn: of time against replicas,
+    and of the time of tasks 2..T against T - 1.
 
     Task 1 is left out since replay has nothing to replay in it.
     """
@@ -330,7 +389,12 @@ def draw(result):
     table, s = pd.DataFrame(result["scaling"]), result["settings"]
     figure, (left, right) = plt.subplots(1, 2, figsize=(9, 4))
     left.set_title("Five split tasks")
-    left.set(xscale="log", yscale="log", xlabel="replicas trained at once", ylabel="training time of all replicas (s)")
+    left.set(
+        xscale="log",
+        yscale="log",
+        xlabel="replicas trained at once",
+        ylabel="training time of all replicas (s)",
+    )
     draw_lines(left, table[table.study == "replicas"])
     left.set_xticks(REPLICAS, REPLICAS)
     left.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
@@ -358,13 +422,16 @@ def draw(result):
 
 
 def draw_lines(axis, table):
-    """Mean seconds against count with 95 % intervals: a line for each method, named at its right end."""
-    for (method, rows), color in zip(table.groupby("method"), seaborn.color_palette("colorblind"), strict=False):
+    """Mean seconds against count with 95 % intervals: a line a method, named at its right end."""
+    colors = seaborn.color_palette("colorblind")
+    for (method, rows), color in zip(table.groupby("method"), colors, strict=False):
         turns = rows.pivot(index="turn", columns="count", values="seconds")
         mean, half = metrics.interval(turns.to_numpy())
         axis.errorbar(turns.columns, mean, half, color=color, marker="o", markersize=4, capsize=3)
         end = (turns.columns[-1], mean[-1])
-        axis.annotate(method, end, xytext=(8, 0), textcoords="offset points", va="center", color=color)
+        axis.annotate(
+            method, end, xytext=(8, 0), textcoords="offset points", va="center", color=color
+        )
 
 
 def on_gpu(images, repeats):
@@ -384,27 +451,52 @@ def markdown(result):
     """bench.md: what was measured, as tables."""
     s = result["settings"]
     lines = [
-        f"Training on {s['data']}, {s['images']:,} images in five tasks, epochs a task: {s['epochs']}, batch {BATCH}, "
-        f"Adam; {s['cpu']}, {s['cores']} cores, torch {s['torch']}, {s['repeats']} repeats, "
-        f"load {s['load_at_start']} at the start.",
+        f"Training on {s['data']}, {s['images']:,} images in five tasks, epochs a task: "
+        f"{s['epochs']}, batch {BATCH}, Adam; {s['cpu']}, {s['cores']} cores, torch {s['torch']}, "
+        f"{s['repeats']} repeats, load {s['load_at_start']} at the start.",
         "",
-        *rows_of(["method", "contender", "seconds a seed, median", "min", "max", "accuracy on the last task, median"]),
+        *rows_of(
+            [
+                "method",
+                "contender",
+                "seconds a seed, median",
+                "min",
+                "max",
+                "accuracy on the last task, median",
+            ]
+        ),
     ]
-    for (method, name), part in pd.DataFrame(result["times"]).groupby(["method", "contender"], sort=False):
+    times = pd.DataFrame(result["times"]).groupby(["method", "contender"], sort=False)
+    for (method, name), part in times:
         t = part.seconds
         lines += [
-            row(method, name, f"{t.median():.2f}", f"{t.min():.2f}", f"{t.max():.2f}", f"{part.accuracy.median():.3f}")
+            row(
+                method,
+                name,
+                f"{t.median():.2f}",
+                f"{t.min():.2f}",
+                f"{t.max():.2f}",
+                f"{part.accuracy.median():.3f}",
+            )
         ]
     lines += ["", *rows_of(["method", "ratio of time a seed", "median", "min", "max", "bar", ""])]
     for r in result["ratios"]:
-        bar, met = ("none", "") if r["bar"] is None else (f"≤ {r['bar']:.3g}", "met" if r["met"] else "not met")
+        bar, met = "none", ""
+        if r["bar"] is not None:
+            bar, met = f"≤ {r['bar']:.3g}", "met" if r["met"] else "not met"
         spread = [f"{value:.3f}" for value in (r["median"], min(r["ratios"]), max(r["ratios"]))]
         lines += [row(r["method"], f"{r['of']} / {r['to']}", *spread, bar, met)]
-    lines += [] if s["avalanche"] else ["", "Avalanche was not measured: its environment is missing."]
+    if not s["avalanche"]:
+        lines += ["", "Avalanche was not measured: its environment is missing."]
     lines += ["", *rows_of(["peak memory of ten replicas", "GB", "bar", ""])]
     for method, peak in result["memory"].items():
         lines += [
-            row(method, f"{peak / 1e9:.2f}", f"≤ {MEMORY_BAR / 1e9:g}", "met" if peak <= MEMORY_BAR else "not met")
+            row(
+                method,
+                f"{peak / 1e9:.2f}",
+                f"≤ {MEMORY_BAR / 1e9:g}",
+                "met" if peak <= MEMORY_BAR else "not met",
+            )
         ]
     lines += ["", *rows_of(["time grows with", "exponent, median", "min", "max"])]
     for name, slopes in result["exponents"].items():
@@ -418,9 +510,14 @@ def scaling_rows(table):
     lines = []
     for study, label in (("replicas", "replicas"), ("task", "task number")):
         part = table[table.study == study]
-        seconds = part.pivot_table(index="method", columns="count", values="seconds", aggfunc="median", sort=False)
+        seconds = part.pivot_table(
+            index="method", columns="count", values="seconds", aggfunc="median", sort=False
+        )
         lines += [*rows_of([f"seconds; {label}", *map(str, seconds.columns)])]
-        lines += [row(method, *(f"{value:.3g}" for value in values)) for method, *values in seconds.itertuples()] + [""]
+        lines += [
+            row(method, *(f"{value:.3g}" for value in values))
+            for method, *values in seconds.itertuples()
+        ] + [""]
     return lines[:-1]
 
 
@@ -469,7 +566,9 @@ def settings(args, images, avalanche, load):
         "torch": torch.__version__,
         "python": platform.python_version(),
         "avalanche": avalanche.versions if avalanche else None,
-        "scaling_images": [min(len(images.y_train), size) for size in (QUICK_SCALING if args.quick else SCALING)],
+        "scaling_images": [
+            min(len(images.y_train), size) for size in (QUICK_SCALING if args.quick else SCALING)
+        ],
         "epochs": EPOCHS[images.name],
         "threads": args.threads,
         "cores": os.cpu_count(),
@@ -491,7 +590,8 @@ def start_avalanche(args, stream):
     """The worker; None with a clear line where --quick may go without it."""
     if Path(args.avalanche_python).exists():
         return Avalanche(args.avalanche_python, stream)
-    missing = f"{args.avalanche_python} is missing; `make bench` creates it, --avalanche-python names another"
+    hint = "`make bench` creates it, --avalanche-python names another"
+    missing = f"{args.avalanche_python} is missing; {hint}"
     if not args.quick:
         raise BenchError(missing)
     say(f"Avalanche is skipped: {missing}")
@@ -501,10 +601,15 @@ def measure(args):
     """Everything that bench.json holds."""
     load = os.getloadavg()[0]
     if load > 0.5:
-        say(f"the machine is busy (load {load:.1f}): the timings will be noisy, and two threads far too slow")
+        say(
+            f"the machine is busy (load {load:.1f}): the timings "
+            "will be noisy, and two threads far too slow"
+        )
     memory = peak_memory(args.data)
     images = data.load(args.data)
-    stream = streams.split(replace(images, x_test=images.x_test[::50], y_test=images.y_test[::50]), CLASSES)
+    stream = streams.split(
+        replace(images, x_test=images.x_test[::50], y_test=images.y_test[::50]), CLASSES
+    )
     avalanche = start_avalanche(args, stream)
     result = {"settings": settings(args, images, avalanche, load), "memory": memory}
     try:
@@ -513,19 +618,27 @@ def measure(args):
         if avalanche:
             avalanche.close()
     table = scaling(images, result["settings"]["scaling_images"], args.repeats)
-    result |= {"times": times.to_dict("records"), "ratios": ratios(times), "exponents": exponents(table)}
+    result |= {
+        "times": times.to_dict("records"),
+        "ratios": ratios(times),
+        "exponents": exponents(table),
+    }
     result |= {"scaling": table.to_dict("records"), "gpu": on_gpu(images, args.repeats)}
     return result
 
 
 def arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--quick", action="store_true", help="mnist-5k, two repeats, into out/bench")
+    parser.add_argument(
+        "--quick", action="store_true", help="mnist-5k, two repeats, into out/bench"
+    )
     parser.add_argument("--gpu", action="store_true", help="replicas on CUDA alone, printed")
     parser.add_argument("--data", choices=["mnist", "mnist-5k"], help="default: mnist")
     parser.add_argument("--repeats", type=int, help="default: 5")
     parser.add_argument("--out", type=Path, help="default: figures/bench")
-    parser.add_argument("--avalanche-python", default=str(HERE.parent / ".venv-bench" / "bin" / "python"))
+    parser.add_argument(
+        "--avalanche-python", default=str(HERE.parent / ".venv-bench" / "bin" / "python")
+    )
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--measure-memory", choices=METHODS, help=argparse.SUPPRESS)
     args = parser.parse_args()

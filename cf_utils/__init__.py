@@ -1,1 +1,1 @@
-"""The shared models, methods, losses and training loop of the notebooks on catastrophic forgetting."""
+"""The shared models, methods and training loop of the notebooks on catastrophic forgetting."""

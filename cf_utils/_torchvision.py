@@ -1,6 +1,7 @@
 """Import torchvision beside a CPU-only torch, where that of PyPI, built against CUDA, fails.
 
-Its compiled operators ``nms`` and ``qnms`` are missing. Nothing here uses them, so their schemas alone are enough.
+Its compiled operators ``nms`` and ``qnms`` are missing. Nothing here uses them, so their schemas
+alone are enough.
 """
 
 import torch
@@ -14,6 +15,9 @@ def import_torchvision():
         if "torchvision::" not in str(error):
             raise
         for name in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{name}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            torch.library.define(
+                f"torchvision::{name}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+            )
         import torchvision
     return torchvision

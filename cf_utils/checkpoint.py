@@ -1,4 +1,4 @@
-"""Runs on disk: written after each task, read again in place of training, exported for others to use."""
+"""Runs on disk: written after each task, read in place of training, exported for others."""
 
 import copy
 import inspect
@@ -19,15 +19,25 @@ KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
 
 def kept(
-    folder, build, method, stream, config=None, seeds=range(10), evaluate="test", device="auto", first=None, until=None
+    folder,
+    build,
+    method,
+    stream,
+    config=None,
+    seeds=range(10),
+    evaluate="test",
+    device="auto",
+    first=None,
+    until=None,
 ):
-    """``training.run_stream`` that keeps the run in ``folder`` after each task, and goes on with what is there.
+    """``training.run_stream`` that keeps the run in ``folder``, and goes on with what is there.
 
-    A run that is there whole is read, so that a notebook executed again with the same settings trains nothing twice.
-    What a method in the list records in its attributes is kept with it. first: a Run on the first task that the method
-    takes over, in place of training it (``training.take_over``). until: as of ``run_stream``.
-    Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network or data, and
-    BlockingIOError if another process is at it.
+    A run that is there whole is read, so that a notebook executed again with the same settings
+    trains nothing twice. What a method in the list records in its attributes is kept with it.
+    first: a Run on the first task that the method takes over, in place of training it
+    (``training.take_over``). until: as of ``run_stream``.
+    Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network
+    or data, and BlockingIOError if another process is at it.
     """
     config, folder = config or TrainConfig(), Path(folder)
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -35,25 +45,32 @@ def kept(
         if (folder / "run.json").exists():
             run = load(folder, build, method, stream, config, seeds, evaluate)
         else:
-            run = run_stream(build, method, stream, config, seeds, device, evaluate=evaluate, until=0)
+            run = run_stream(
+                build, method, stream, config, seeds, device, evaluate=evaluate, until=0
+            )
             if first is not None:
                 run = _taken_over(run, first, method, stream, device)
                 save(run, stream, folder)
-        try:
-            while run.done < (len(stream) if until is None else until):
-                run = proceed(run, stream, run.done + 1, device)
-                save(run, stream, folder)
-        except KeyboardInterrupt:
-            kept = f"{run.done} of {len(stream)} tasks are kept in {folder}; the same call goes on from there"
-            raise KeyboardInterrupt(f"stopped; {kept}") from None
-        return run
+        return _train_and_save(run, stream, len(stream) if until is None else until, device, folder)
+
+
+def _train_and_save(run, stream, until, device, folder):
+    """The run after ``until`` tasks, saved after each."""
+    try:
+        while run.done < until:
+            run = proceed(run, stream, run.done + 1, device)
+            save(run, stream, folder)
+    except KeyboardInterrupt:
+        kept = f"{run.done} of {len(stream)} tasks are kept in {folder}"
+        raise KeyboardInterrupt(f"stopped; {kept}; the same call goes on from there") from None
+    return run
 
 
 def train_all(train, jobs):
     """``train(*job)`` of every job, tuple -> what it returns, in the order of ``jobs``.
 
-    Processes that call it at the same time share the work, if ``train`` keeps its runs (``kept``): a job that another
-    one is at comes last, and is read once it is there.
+    Processes that call it at the same time share the work, if ``train`` keeps its runs (``kept``):
+    a job that another one is at comes last, and is read once it is there.
     """
     found = {}
     while left := [job for job in jobs if job not in found]:
@@ -66,27 +83,35 @@ def train_all(train, jobs):
 
 
 def _taken_over(run, first, method, stream, device):
-    """The method's run after the first task; ValueError if ``first`` is not of the same network, seeds and settings."""
+    """The method's run after the first task.
+
+    Raises ValueError if ``first`` is not of the same network, seeds and settings.
+    """
     if run.config.fresh_optimizer:  # which is the same on the first task
         first = replace(first, config=replace(first.config, fresh_optimizer=True), optimizer=None)
     for key in ("start", "seeds", "config", "evaluate"):
         if getattr(first, key) != getattr(run, key):
-            raise ValueError(f"the first task was trained with another {key}, so this method can't take it over")
+            raise ValueError(
+                f"the first task was trained with another {key}, so this method can't take it over"
+            )
     return take_over(first, method, stream, device)
 
 
 def save(run, stream, folder):
-    """Write what it takes to go on with a run: ``run.json``, what it is a run of, and ``run.pt``, how far it has come.
+    """Write what it takes to go on with a run: ``run.json``, what it is a run of, and ``run.pt``,
+    how far it has come.
 
-    Both are written whole or not at all. Raises ValueError, and writes nothing, if the folder holds another run than an
-    earlier or later state of this one, or if a method stores what cannot be written.
+    Both are written whole or not at all. Raises ValueError, and writes nothing, if the folder holds
+    another run than an earlier or later state of this one, or if a method stores what cannot be
+    written.
     """
     folder = Path(folder)
     told, there = _told(run, run.methods, stream, run.config, run.evaluate), folder / "run.json"
     if there.exists():
         _compare(json.loads(there.read_text(encoding="utf-8")), told, folder)
     state = {key: _plain(getattr(run, key), key) for key in KEYS}
-    state["weights"], state["statistics"] = _plain(run.model.weights, "model"), _plain(run.model.statistics, "model")
+    state["weights"] = _plain(run.model.weights, "model")
+    state["statistics"] = _plain(run.model.statistics, "model")
     state["frozen"] = [name for name, w in run.model.weights.items() if not w.requires_grad]
     state["methods"] = [_state(method, str(i)) for i, method in enumerate(run.methods)]
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,15 +123,18 @@ def save(run, stream, folder):
 def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
     """The Run that ``save`` wrote; ``training.proceed(load(...), stream)`` goes on with it.
 
-    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever it had. All of it is
-    on the CPU until it goes on. Nothing in the files is executed.
-    Raises ValueError if the folder holds no whole run, or one of another network, method, stream or settings.
+    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever
+    it had. All of it is on the CPU until it goes on. Nothing in the files is executed.
+    Raises ValueError if the folder holds no whole run, or one of another network, method, stream or
+    settings.
     """
     folder = Path(folder)
     try:
         told = json.loads((folder / "run.json").read_text(encoding="utf-8"))
         state = torch.load(folder / "run.pt", "cpu", weights_only=True)
-        weights, statistics, frozen, stored = (state[key] for key in ("weights", "statistics", "frozen", "methods"))
+        weights, statistics, frozen, stored = (
+            state[key] for key in ("weights", "statistics", "frozen", "methods")
+        )
         of_run = {key: state[key] for key in KEYS}
         seeds = told["seeds"] if seeds is None else [int(seed) for seed in seeds]
     except Exception as error:  # a damaged file raises nearly anything
@@ -129,11 +157,12 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
 
 
 def export(run, stream, folder):
-    """Write what a run has learned for others to use, in safetensors and JSON; a folder that is there is added to.
+    """Write what a run has learned for others to use, in safetensors and JSON.
 
-    shared.safetensors: all weights and statistics but the last layer's; for each task trained task_1/head.safetensors,
-    the last layer's rows for its classes, classes.json, their names and outputs, and performance.json, the accuracy
-    right after the task and now, one a replica; importances.safetensors: of the methods that hold weights.
+    A folder that is there is added to. shared.safetensors: all weights and statistics but the last
+    layer's; for each task trained task_1/head.safetensors, the last layer's rows for its classes,
+    classes.json, their names and outputs, and performance.json, the accuracy right after the task
+    and now, one a replica; importances.safetensors: of the methods that hold weights.
     """
     folder = Path(folder)
     shared = _plain(run.model.weights | run.model.statistics, "model")
@@ -142,16 +171,27 @@ def export(run, stream, folder):
         place, labels = folder / f"task_{t + 1}", list(task.labels)
         place.mkdir(parents=True, exist_ok=True)
         rows = {name: _rows(value, made, labels) for name, (value, made) in head.items()}
-        _write_tensors({name: value for name, value in rows.items() if value.numel()}, place / "head.safetensors")
+        _write_tensors(
+            {name: value for name, value in rows.items() if value.numel()},
+            place / "head.safetensors",
+        )
         classes = [stream.images.classes[label] for label in labels]
-        write_json(place / "classes.json", {"task": task.name, "outputs": labels, "classes": classes})
-        both = {"right after": run.accuracy[:, t + 1, t].tolist(), "now": run.accuracy[:, -1, t].tolist()}
-        both = {key: [None if v != v else v for v in values] for key, values in both.items()}  # JSON has no NaN
+        write_json(
+            place / "classes.json", {"task": task.name, "outputs": labels, "classes": classes}
+        )
+        both = {
+            "right after": run.accuracy[:, t + 1, t].tolist(),
+            "now": run.accuracy[:, -1, t].tolist(),
+        }
+        # JSON has no NaN.
+        both = {key: [None if v != v else v for v in values] for key, values in both.items()}
         write_json(place / "performance.json", both)
     folder.mkdir(parents=True, exist_ok=True)
     _write_tensors(shared, folder / "shared.safetensors")
     held = [method.springs for method in run.methods if getattr(method, "anchored", False)]
-    found = {n: v for springs in held for n, v in _plain(springs.importance or {}, "importance").items()}
+    found = {
+        n: v for springs in held for n, v in _plain(springs.importance or {}, "importance").items()
+    }
     _write_tensors(found, folder / "importances.safetensors")
 
 
@@ -159,7 +199,8 @@ def _rows(value, made, labels):
     """The rows of a head's weight that make these outputs; all of a weight that has no rows."""
     if made is None:
         return value
-    return value[:, [label - made.start for label in labels if made.start <= label < made.stop]].contiguous()
+    rows = [label - made.start for label in labels if made.start <= label < made.stop]
+    return value[:, rows].contiguous()
 
 
 def _write_tensors(tensors, file):
@@ -176,14 +217,19 @@ def _told(run, methods, stream, config, evaluate):
         "start": run.start,
         "stream": f"{stream.name}, {stream.scenario}-incremental",
         "tasks": [
-            [task.name, list(task.labels), digest({p: getattr(task, p) for p in parts})] for task in stream.tasks
+            [task.name, list(task.labels), digest({p: getattr(task, p) for p in parts})]
+            for task in stream.tasks
         ],
         "evaluate": evaluate,
         "methods": [type(method).__name__ for method in methods],
     }
     for i, method in enumerate(methods):
-        names = [name for name in inspect.signature(type(method)).parameters if name in vars(method)]
-        told |= {f"{i}/{type(method).__name__} {name}": _json(getattr(method, name)) for name in names}
+        names = [
+            name for name in inspect.signature(type(method)).parameters if name in vars(method)
+        ]
+        told |= {
+            f"{i}/{type(method).__name__} {name}": _json(getattr(method, name)) for name in names
+        }
     return told | asdict(config)
 
 
@@ -199,13 +245,21 @@ def _compare(then, now, folder):
             shown = "" if len(f"{was}{value}") > 200 else f": {was!r}, not {value!r}"
             key = key.partition("/")[2] or key
             raise ValueError(
-                f"the run in {folder} was trained with another {key}{shown}; delete the folder to start anew"
+                f"the run in {folder} was trained with another "
+                f"{key}{shown}; delete the folder to start anew"
             )
 
 
 def _state(thing, name):
-    """Attributes of a method, or of what it holds; networks and functions are left out, to be made anew."""
-    return {key: _plain(value, f"{name}/{key}") for key, value in vars(thing).items() if not callable(value)}
+    """Attributes of a method, or of what it holds.
+
+    Networks and functions, made anew, are left out.
+    """
+    return {
+        key: _plain(value, f"{name}/{key}")
+        for key, value in vars(thing).items()
+        if not callable(value)
+    }
 
 
 def _restore(thing, values, folder):
@@ -216,11 +270,17 @@ def _restore(thing, values, folder):
         elif isinstance(value, dict):
             _restore(own, value, folder)
         else:
-            raise ValueError(f"the run in {folder} is of an older cf_utils, with another {key}; delete the folder")
+            raise ValueError(
+                f"the run in {folder} is of an older cf_utils, "
+                f"with another {key}; delete the folder"
+            )
 
 
 def _plain(value, name):
-    """A value that torch.load reads with weights_only, its tensors copied to the CPU; ``name`` is for the error."""
+    """A value that torch.load reads with weights_only, its tensors copied to the CPU.
+
+    ``name`` is for the error.
+    """
     if value is None:
         return None
     if isinstance(value, torch.Tensor):

@@ -1,4 +1,7 @@
-"""Numbers that people give: Python's and numpy's are accepted, and become Python's; truth values and texts are none."""
+"""Numbers that people give: Python's and numpy's are accepted, and become Python's.
+
+Truth values and texts are none.
+"""
 
 from numbers import Integral, Real
 
@@ -25,7 +28,9 @@ def check_count(name, value, least=0):
 def check_number(name, value, least=0):
     """Return ``value`` as a float; ValueError if it is not a finite number of ``least`` or more."""
     if not least <= number(value) < float("inf"):
-        raise ValueError(f"{name}={value!r} is not possible; it is a finite number, {least} or more")
+        raise ValueError(
+            f"{name}={value!r} is not possible; it is a finite number, {least} or more"
+        )
     return float(value)
 
 
@@ -37,7 +42,7 @@ def check_share(name, value):
 
 
 def check_switch(name, value):
-    """Return ``value`` as a bool; ValueError if it is neither True nor False, Python's or numpy's."""
+    """``value`` as a bool; ValueError if it is neither True nor False, Python's or numpy's."""
     if not isinstance(value, bool | np.bool_):
         raise ValueError(f"{name}={value!r} is not possible; it is True or False")
     return bool(value)

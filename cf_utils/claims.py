@@ -1,13 +1,14 @@
 """Claims: what a source or a prediction says, the rule that decides it, and what became of it.
 
-A row of claims.csv has the columns id, source, kind, statement, theirs, n_theirs, ours, above, below, within, reason.
+A row of claims.csv has the columns id, source, kind, statement, theirs, n_theirs, ours, above,
+below, within, reason.
 
-kind: "source", a number or direction that somebody published; "prediction", written before the run; "exploratory",
-after looking; "check", an identity that tests the code and is not counted.
+kind: "source", a number or direction that somebody published; "prediction", written before the run;
+"exploratory", after looking; "check", an identity that tests the code and is not counted.
 theirs: their number, or a text; n_theirs: how many runs it is the mean of (empty: one).
 ours: the name of a number that the notebook saves, or two of them as ``a − b`` or ``a ÷ b``.
-above, below: the limits of a direction. within: the largest difference from ``theirs`` that is still called the same.
-reason: why a claim fails.
+above, below: the limits of a direction. within: the largest difference from ``theirs`` that is
+still called the same. reason: why a claim fails.
 """
 
 import csv
@@ -29,9 +30,10 @@ LIMITS = ("above", "below", "within")
 def judge(row, mean, half, n):
     """The verdict on a claim: one of VERDICTS, or "not measured" without an interval.
 
-    row: of ``claims_of``. mean, half, n: of ours, the half-width of its 95 % interval, and how many values it rests on.
-    A direction is decided by the whole interval, a number by ``same_number``. Both together: reproduced if both hold,
-    changed if the direction alone does. What can be neither affirmed nor denied is undecided.
+    row: of ``claims_of``. mean, half, n: of ours, the half-width of its 95 % interval, and how many
+    values it rests on. A direction is decided by the whole interval, a number by ``same_number``.
+    Both together: reproduced if both hold, changed if the direction alone does. What can be neither
+    affirmed nor denied is undecided.
     """
     if mean is None or half is None:
         return "not measured"
@@ -48,7 +50,7 @@ def judge(row, mean, half, n):
 
 
 def _direction(low, high, above, below):
-    """Whether an interval lies beyond the limits: "holds", "fails" or "undecided"; None without limits."""
+    """Is an interval beyond the limits: "holds", "fails" or "undecided"; None without limits."""
     if above is None and below is None:
         return None
     if (above is None or low > above) and (below is None or high < below):
@@ -60,9 +62,10 @@ def _direction(low, high, above, below):
 def same_number(row, mean, half, n):
     """Whether ours and theirs are the same number to ``within``: "holds", "fails" or "undecided".
 
-    With d the difference and w the half-width of its 95 % interval, ``half`` * sqrt(n / n_theirs + 1), which for a
-    prediction of ours and for "no effect" (theirs 0) is ``half``: the same if d + w <= within, or if d <= w <= within
-    (theirs is where one more run of ours might fall, and that range is narrow); another if d is larger than both.
+    With d the difference and w the half-width of its 95 % interval, ``half`` * sqrt(n / n_theirs +
+    1), which for a prediction of ours and for "no effect" (theirs 0) is ``half``: the same if d + w
+    <= within, or if d <= w <= within (theirs is where one more run of ours might fall, and that
+    range is narrow); another if d is larger than both.
     """
     gap, theirs = abs(mean - row["theirs"]), n / row["n_theirs"]
     exact = row["kind"] != "source" or row["theirs"] == 0
@@ -73,7 +76,10 @@ def same_number(row, mean, half, n):
 
 
 def p_value(row, mean, half, n):
-    """Two-sided p of the t-test of our mean against the direction's limit; None for a claim without one limit."""
+    """Two-sided p of the t-test of our mean against the direction's limit.
+
+    None for a claim without one limit.
+    """
     limits = [row[key] for key in ("above", "below") if row[key] is not None]
     if len(limits) != 1 or mean is None or not half or n < 2:
         return None
@@ -82,7 +88,7 @@ def p_value(row, mean, half, n):
 
 
 def holm(p):
-    """p-values adjusted for their number by Holm's method (1979), in the order given; None stays None."""
+    """p-values adjusted for their number (Holm 1979), in the order given; None stays None."""
     known = sorted((value, i) for i, value in enumerate(p) if value is not None)
     adjusted, least = list(p), 0.0
     for rank, (value, i) in enumerate(known):
@@ -92,13 +98,18 @@ def holm(p):
 
 
 def claims_of(notebook, file=CLAIMS):
-    """The rows of claims.csv whose ids start with the notebook's number (all for ""), as dicts with numbers as numbers.
+    """The rows of claims.csv whose ids start with the notebook's number (all for ""),
+    as dicts with numbers as numbers.
 
-    Raises ValueError for a row of an unknown kind, one that tests nothing, or a ``within`` of something that is not a
-    number.
+    Raises ValueError for a row of an unknown kind, one that tests nothing, or a ``within`` of
+    something that is not a number.
     """
     with open(file, newline="", encoding="utf-8") as lines:
-        rows = [row for row in csv.DictReader(lines) if row["id"].startswith(notebook and f"{notebook}-")]
+        rows = [
+            row
+            for row in csv.DictReader(lines)
+            if row["id"].startswith(notebook and f"{notebook}-")
+        ]
     for row in rows:
         row |= {key: float(row[key]) if row[key] else None for key in LIMITS}
         row["n_theirs"] = float(row["n_theirs"] or 1)
@@ -115,7 +126,9 @@ def _check(row):
     if all(row[key] is None for key in LIMITS):
         raise ValueError(f"{name} tests nothing; give above, below or within")
     if row["within"] is not None and not isinstance(row["theirs"], float):
-        raise ValueError(f"{name} has within={row['within']:g}, but theirs={row['theirs']!r} is no number")
+        raise ValueError(
+            f"{name} has within={row['within']:g}, but theirs={row['theirs']!r} is no number"
+        )
 
 
 def read_claims(notebook, numbers, file=CLAIMS):
@@ -133,8 +146,11 @@ def decided(row, numbers):
 
 
 def told(row, mean, half, n):
-    """What results.json keeps of a row of ``claims_of``: mean, interval and number of ours, and the verdict."""
-    kept = {key: row[key] for key in ("id", "source", "kind", "statement", "theirs")} | {"rests_on": row["ours"]}
+    """What results.json keeps of a row of ``claims_of``:
+    mean, interval and number of ours, and the verdict.
+    """
+    kept = {key: row[key] for key in ("id", "source", "kind", "statement", "theirs")}
+    kept["rests_on"] = row["ours"]
     verdict = judge(row, mean, half, n)
     reason = "" if verdict == "reproduced" else row["reason"]
     return kept | {"ours": mean, "ci95": half, "n": n, "verdict": verdict, "reason": reason}
@@ -146,20 +162,39 @@ def _ours(row, numbers):
         if len(names) == 2 and all(name in numbers for name in names):
             return operation(*(np.asarray(numbers[name], dtype=float) for name in names))
     if row["ours"] not in numbers:
-        raise ValueError(f"claims.csv: {row['id']} rests on {row['ours']!r}, which the notebook does not save")
+        raise ValueError(
+            f"claims.csv: {row['id']} rests on {row['ours']!r}, which the notebook does not save"
+        )
     return numbers[row["ours"]]
 
 
 def claims_table(claims, file=CLAIMS, p=()):
-    """Claims as a Markdown table with source, kind, rule and reason; p: adjusted p-values, one a claim, or none."""
-    head = ["claim", "source", "kind", "theirs", "ours (95 % interval, seeds)", "holds if", "verdict"]
+    """Claims as a Markdown table with source, kind, rule and reason.
+
+    p: adjusted p-values, one a claim, or none.
+    """
+    head = [
+        "claim",
+        "source",
+        "kind",
+        "theirs",
+        "ours (95 % interval, seeds)",
+        "holds if",
+        "verdict",
+    ]
     head += ["p (Holm)"] if p else []
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     rules = {row["id"]: _rule(row) for row in claims_of("", file)}
     for i, c in enumerate(claims):
         half = "" if c["ci95"] is None else f" ± {_short(c['ci95'])}"
         verdict = f"{c['verdict']}: {c['reason']}" if c["reason"] else c["verdict"]
-        cells = [c["statement"], c["source"], c["kind"], _short(c["theirs"]), f"{_short(c['ours'])}{half} ({c['n']})"]
+        cells = [
+            c["statement"],
+            c["source"],
+            c["kind"],
+            _short(c["theirs"]),
+            f"{_short(c['ours'])}{half} ({c['n']})",
+        ]
         cells += [rules.get(c["id"], ""), verdict]
         if p:
             cells.append("" if p[i] is None else f"{p[i]:.2g}" if p[i] >= 1e-4 else "< 0.0001")

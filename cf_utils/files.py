@@ -1,4 +1,6 @@
-"""Files that a reader never sees half written, folders that one process at a time writes to, the project's folder."""
+"""Files that a reader never sees half written, folders that one process at a time writes to,
+the project's folder.
+"""
 
 import json
 import math
@@ -25,16 +27,17 @@ def atomic(path):
 
 
 def write_json(file, content):
-    """Write ``content`` as JSON, whole or not at all; what JSON lacks is written as ``plain`` says."""
+    """Write ``content`` as JSON, whole or not at all; what JSON lacks as ``plain`` says."""
     with atomic(file) as path:
         text = json.dumps(plain(content), indent=1, ensure_ascii=False, allow_nan=False)
         path.write_text(text + "\n", encoding="utf-8")
 
 
 def plain(content):
-    """``content`` in what JSON has: numpy's numbers as Python's, arrays and tuples as lists, keys as texts.
+    """``content`` as JSON has it: numbers as Python's, arrays and tuples as lists, keys as texts.
 
-    Numbers that JSON lacks become the texts "Infinity", "-Infinity" and "NaN", which ``float`` reads back.
+    Numbers that JSON lacks become the texts "Infinity", "-Infinity" and "NaN", which ``float``
+    reads back.
     """
     if isinstance(content, np.generic | np.ndarray):
         content = content.tolist()
@@ -51,10 +54,10 @@ def plain(content):
 
 @contextmanager
 def locked(file):
-    """Hold ``file`` as a lock while the block runs; it names this process, and is removed at the end.
+    """Hold ``file`` as a lock while the block runs; it names this process, and goes at the end.
 
-    A lock whose process is gone counts as none.  Raises BlockingIOError, with one sentence, if another process (or
-    this one) holds it, OSError if the file cannot be written.
+    A lock whose process is gone counts as none.  Raises BlockingIOError, with one sentence, if
+    another process (or this one) holds it, OSError if the file cannot be written.
     """
     file, mine = Path(file), psutil.Process()
     if file.exists() and _left_behind(file):
@@ -64,7 +67,9 @@ def locked(file):
             lock.write(f"{mine.pid} {mine.create_time():.0f} {platform.node()}\n")
     except FileExistsError:
         holder = " on ".join(_holder(file)[::2]) or "of an unknown number"
-        raise BlockingIOError(f"process {holder} writes there; wait for it, or remove {file} if it is gone") from None
+        raise BlockingIOError(
+            f"process {holder} writes there; wait for it, or remove {file} if it is gone"
+        ) from None
     try:
         yield
     finally:
@@ -72,7 +77,10 @@ def locked(file):
 
 
 def _holder(file):
-    """Process, its start in seconds and its machine, as a lock names them; nothing where it cannot be read."""
+    """Process, its start in seconds and its machine, as a lock names them.
+
+    Nothing where it cannot be read.
+    """
     try:
         words = file.read_text(encoding="utf-8").split()
     except OSError:
@@ -81,7 +89,9 @@ def _holder(file):
 
 
 def _left_behind(file):
-    """Whether the process that a lock names is gone: of this machine, and none of that number and start runs."""
+    """Whether the process that a lock names is gone:
+    of this machine, and none of that number and start runs.
+    """
     words = _holder(file)
     if not words or words[2] != platform.node():
         return False

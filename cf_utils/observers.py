@@ -1,6 +1,7 @@
 """What watches a run: acts at its moments, changes nothing, and holds what it recorded.
 
-``curves = Curves(100); run_stream(..., observers=[curves]); curves.table``. An observer watches one run.
+``curves = Curves(100); run_stream(..., observers=[curves]); curves.table``. An observer watches one
+run.
 """
 
 import numpy as np
@@ -24,22 +25,32 @@ class Observer(Moments):
 
     @property
     def table(self):
-        """All that was recorded, a DataFrame with a row for each record and replica; "replica" counts from 0."""
+        """All that was recorded, a DataFrame with a row for each record and replica.
+
+        "replica" counts from 0.
+        """
         frame = pd.DataFrame(self.records)
         if frame.empty:
             return frame
         lists = [key for key in frame if isinstance(frame[key].iloc[0], list)]
-        rows = frame.assign(replica=[range(len(values)) for values in frame[lists[0]]]).explode([*lists, "replica"])
+        rows = frame.assign(replica=[range(len(values)) for values in frame[lists[0]]]).explode(
+            [*lists, "replica"]
+        )
         return rows.reset_index(drop=True).astype(dict.fromkeys(lists, float) | {"replica": int})
 
     def of(self, key, **where):
-        """Steps ``[S]`` and values ``[R, S]`` of ``key``, of the records with the fields ``where``, e.g. task=1."""
-        chosen = [record for record in self.records if all(record[k] == v for k, v in where.items())]
-        return np.array([record["step"] for record in chosen]), np.array([record[key] for record in chosen]).T
+        """Steps ``[S]`` and values ``[R, S]`` of ``key``, of the records with the fields ``where``,
+        e.g. task=1.
+        """
+        chosen = [
+            record for record in self.records if all(record[k] == v for k, v in where.items())
+        ]
+        steps = np.array([record["step"] for record in chosen])
+        return steps, np.array([record[key] for record in chosen]).T
 
 
 class Looks(Observer):
-    """Calls ``look(loop)`` after each task; ``found`` has what it returned, a list with one entry a task."""
+    """Calls ``look(loop)`` after each task; ``found`` lists what it returned, one a task."""
 
     def __init__(self, look):
         super().__init__()
@@ -52,9 +63,9 @@ class Looks(Observer):
 class Curves(Observer):
     """Follows every task up to the current one while that is trained.
 
-    Records "task", "step", "on", "right", "loss" at each of the first ``dense`` steps (step 0 included), then at every
-    ``sparse``-th: share of right answers and mean cross-entropy (nats) on the first ``count`` validation images of task
-    ``on``.
+    Records "task", "step", "on", "right", "loss" at each of the first ``dense`` steps (step 0
+    included), then at every ``sparse``-th: share of right answers and mean cross-entropy (nats) on
+    the first ``count`` validation images of task ``on``.
     """
 
     def __init__(self, count, dense=60, sparse=25):
@@ -71,27 +82,37 @@ class Curves(Observer):
             x, y = task.x_val[: self.count], task.y_val[: self.count]
             logits = predict(loop.model, loop.stream.images, x)
             logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
-            right, loss = (logits.argmax(2) == y).double().mean(1), cross_entropy(logits.log_softmax(2), y)
+            right = (logits.argmax(2) == y).double().mean(1)
+            loss = cross_entropy(logits.log_softmax(2), y)
             where = {"task": loop.t, "step": loop.step, "on": j}
             self.records.append(where | {"right": right.tolist(), "loss": loss.tolist()})
 
     def by_task(self, key="right"):
-        """As ``plots.forgetting_grid`` takes them: [task trained][task tested] -> steps ``[S]``, values ``[R, S]``."""
+        """As ``plots.forgetting_grid`` takes them:
+        [task trained][task tested] -> steps ``[S]``, values ``[R, S]``.
+        """
         tasks = range(1 + max(record["task"] for record in self.records))
         return [{j: self.of(key, task=t, on=j) for j in range(t + 1)} for t in tasks]
 
     def steps_to_half(self, t):
-        """First step of task ``t`` (from 1) with at most half of the task before right, ``[R]``; as ``first_step``."""
+        """First step of task ``t`` (from 1) with at most half of the task before right, ``[R]``.
+
+        As ``first_step``.
+        """
         steps, right = self.of("right", task=t, on=t - 1)
         return _first(steps, right <= 0.5)
 
     def first_step(self, level, t=0):
-        """First step of task ``t`` with ``level`` of its own images right, ``[R]``; the last plus 1 if none has."""
+        """First step of task ``t`` with ``level`` of its own images right, ``[R]``.
+
+        The last plus 1 if none has.
+        """
         steps, right = self.of("right", task=t, on=t)
         return _first(steps, right >= level)
 
     def largest_fall(self, t, within=60):
-        """Largest fall on the task before ``t`` (from 1) in one of the first ``within`` steps: ``[R]``, a share.
+        """Largest fall on the task before ``t`` (from 1) in one of the first ``within`` steps:
+        ``[R]``, a share.
 
         In [-1, 1]; below 0 where it only rises.
         """
@@ -109,7 +130,7 @@ def _copied(model):
 
 
 class Updates(Observer):
-    """Records at each step "task", "step", "layer" and "update": ||dw|| / ||w|| of the layer's weight."""
+    """Records at each step "task", "step", "layer", "update": ||dw|| / ||w|| of the weight."""
 
     def before_task(self, loop):
         self.before = _copied(loop.model)
@@ -125,7 +146,9 @@ class Updates(Observer):
 
 
 class Displacements(Observer):
-    """Records after each task "task", "step", "layer" and "moved": ||w after - w before|| / ||w before||."""
+    """Records after each task "task", "step", "layer" and "moved":
+    ||w after - w before|| / ||w before||.
+    """
 
     def before_task(self, loop):
         self.before = _copied(loop.model)
@@ -139,11 +162,12 @@ class Displacements(Observer):
 
 
 class Passes(Observer):
-    """Records what each pass over a later task did: "task", "step", "fall", "long-term", "short-term".
+    """Records for each pass over a later task "task", "step", "fall", "long-term", "short-term".
 
-    fall: of the accuracy on the test images of earlier tasks, mean over the tasks. long-term, short-term: by how much
-    the responses of the first and of the second half of the ``layer``'s units to the first task's test images changed,
-    ||after - before|| / ||before||. A pass is the epoch itself, not what a method did at the epoch's beginning.
+    fall: of the accuracy on the test images of earlier tasks, mean over the tasks. long-term,
+    short-term: by how much the responses of the first and of the second half of the ``layer``'s
+    units to the first task's test images changed, ||after - before|| / ||before||. A pass is the
+    epoch itself, not what a method did at the epoch's beginning.
     """
 
     def __init__(self, layer):
@@ -163,7 +187,9 @@ class Passes(Observer):
             self.records.append(where | {key: value.tolist() for key, value in found.items()})
 
     def _look(self, loop):
-        """Accuracy on earlier tasks, and the two halves of what the layer puts out for the first one's images."""
+        """Accuracy on earlier tasks, and the two halves of what the layer puts out for the first
+        one's images.
+        """
         earlier, images = loop.stream.tasks[: loop.t], loop.stream.images
         right = [accuracy_on(loop.model, images, task.x_test, task.y_test) for task in earlier]
         _, hidden = activations(loop.model, images, earlier[0].x_test, [self.layer])
@@ -171,14 +197,18 @@ class Passes(Observer):
 
 
 class Gradients(Observer):
-    """Sums |gradient| over each task's steps: ``totals[task][weight's name]`` ``[R, ...]``, on the CPU."""
+    """Sums |gradient| over each task's steps: ``totals[task][weight's name]`` ``[R, ...]``,
+    on the CPU.
+    """
 
     def __init__(self):
         super().__init__()
         self.totals = []
 
     def before_task(self, loop):
-        self.running = {n: torch.zeros_like(w, requires_grad=False) for n, w in loop.model.weights.items()}
+        self.running = {
+            n: torch.zeros_like(w, requires_grad=False) for n, w in loop.model.weights.items()
+        }
 
     def after_step(self, loop):
         for name, weight in loop.model.weights.items():

@@ -12,16 +12,19 @@ from cf_utils.methods import Moments
 def watching(until):
     """The observers that show how far a run up to task ``until`` has come: one, or none.
 
-    A bar in an open notebook and on a terminal, elsewhere nothing. The environment variable CF_PROGRESS says otherwise:
-    "bar", "none", or a file to which a line is added after each task.
+    A bar in an open notebook and on a terminal, elsewhere nothing. The environment variable
+    CF_PROGRESS says otherwise: "bar", "none", or a file to which a line is added after each task.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    wanted = os.environ.get("CF_PROGRESS") or ("bar" if "ipykernel" in sys.modules or terminal else "none")
+    wanted = os.environ.get("CF_PROGRESS") or (
+        "bar" if "ipykernel" in sys.modules or terminal else "none"
+    )
     return {"bar": [Bar(until)], "none": []}.get(wanted, [Lines(wanted)])
 
 
 class Bar(Moments):
-    """A bar over all steps of the tasks up to ``until``: the task, the accuracy of the last epoch, the time left.
+    """A bar over all steps of the tasks up to ``until``:
+    the task, the accuracy of the last epoch, the time left.
 
     It goes away at the end, so that nothing of it stays in a notebook that is saved.
     """
@@ -60,7 +63,8 @@ class Lines(Moments):
     def after_task(self, loop):
         seconds = time.perf_counter() - self.start
         right = f", {_percent(loop)} right in training" if loop.history else ""
-        text = f"task {loop.t + 1} of {len(loop.stream)}: {len(loop.model)} networks in {seconds:.1f} s{right}"
+        task = f"task {loop.t + 1} of {len(loop.stream)}"
+        text = f"{task}: {len(loop.model)} networks in {seconds:.1f} s{right}"
         with open(self.file, "a", encoding="utf-8") as log:
             print(text, file=log)
 

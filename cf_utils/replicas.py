@@ -16,76 +16,92 @@ from cf_utils.models import STACKABLE
 
 
 class Replicas(nn.Module):
-    """R independently seeded copies of one network, held as stacked parameters and buffers ``[R, ...]``.
+    """R independently seeded copies of a network, as stacked parameters and buffers ``[R, ...]``.
 
-    Replica i starts as ``torch.manual_seed(seeds[i]); build()`` would; what the network freezes stays frozen.
-    ``replicas(x)`` maps ``[R, B, ...]`` to logits ``[R, B, outputs]``, ``activations`` gives what layers put out beside
-    them. ReLUs do not work in place.
-    A replica's result depends on no other's, but for dropout: its masks are drawn for all together from torch's global
-    generator.
-    head: name of the layer that puts out the logits, or names of several side by side; None: found by ``find_head``.
-    Raises ValueError for a network in place of its builder, or seeds that are no whole numbers.
+    Replica i starts as ``torch.manual_seed(seeds[i]); build()`` would; what the network freezes
+    stays frozen. ``replicas(x)`` maps ``[R, B, ...]`` to logits ``[R, B, outputs]``,
+    ``activations`` gives what layers put out beside them. ReLUs do not work in place.
+    A replica's result depends on no other's, but for dropout: its masks are drawn for all together
+    from torch's global generator.
+    head: name of the layer that puts out the logits, or names of several side by side; None: found
+    by ``find_head``. Raises ValueError for a network in place of its builder, or seeds that are no
+    whole numbers.
     """
 
     def __init__(self, build, seeds, head=None):
         super().__init__()
         self.seeds = checked_seeds(seeds)
         if isinstance(build, nn.Module) or not callable(build):
-            raise ValueError("give what builds a network, e.g. models.mlp or lambda: Net(10), not a built network")
-        networks = []
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            for seed in self.seeds:
-                torch.manual_seed(seed)
-                networks.append(build())
+            raise ValueError(
+                "give what builds a network, e.g. models.mlp "
+                "or lambda: Net(10), not a built network"
+            )
+        networks = _built(build, self.seeds)
         template = networks[0]
-        if not isinstance(template, nn.Module):
-            raise ValueError(f"the builder returned a {type(template).__name__}; it has to build a torch.nn.Module")
-        parameters, buffers = stack_module_state(networks)
-        learns = {name: p.requires_grad for name, p in template.named_parameters()}
-        # Names of modules hold dots, names of parameters must not.
-        for name, value in parameters.items():
-            self.register_parameter(name.replace(".", "/"), nn.Parameter(value.detach(), requires_grad=learns[name]))
-        for name, value in buffers.items():
-            self.register_buffer(name.replace(".", "/"), value)
-        for layer in template.modules():
+        self._stack(networks)
+        layers = dict(template.named_modules())
+
+        def has(kind):
+            return any(isinstance(layer, kind) for layer in layers.values())
+
+        for layer in layers.values():
             if getattr(layer, "inplace", False):
-                layer.inplace = False  # it would overwrite what the layer before it is said to put out
-        self.relus = [name for name, layer in template.named_modules() if isinstance(layer, nn.ReLU)]
-        self._tied = any(len([*named(remove_duplicate=False)]) > len([*named()]) for named in _named(template))
-        self._one_by_one = any(isinstance(layer, nn.Conv2d | nn.RNNBase) for layer in template.modules())
-        self.has_batch_norm = any(isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in template.modules())
-        self._no_vmap = any(isinstance(layer, nn.RNNBase) for layer in template.modules())
-        # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap would cost time.
+                # It would overwrite what the layer before it is said to put out.
+                layer.inplace = False
+        self.relus = [name for name, layer in layers.items() if isinstance(layer, nn.ReLU)]
+        self._one_by_one = has(nn.Conv2d | nn.RNNBase)
+        self._no_vmap = has(nn.RNNBase)
+        self.has_batch_norm = has(nn.modules.batchnorm._BatchNorm)
+        self._tied = _ties(template)
+        # An mlp's layers after the first, which flattens, take stacked weights as they are; vmap
+        # would cost time.
         kinds = [type(layer) for layer in (template, *template.children())]
         dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
         # Set past nn.Module, which would take the template's own parameters for this module's.
         self.__dict__.update(_template=template, _stacked=template[1:] if dense else None)
-        self.outputs, self._head = None, None  # number of logits; layers that put them out, name -> how many
+        # Number of logits; layers that put them out, name -> how many.
+        self.outputs, self._head = None, None
         self._named = [head] if isinstance(head, str) else head
-        if self._named is not None and (unknown := set(self._named) - dict(template.named_modules()).keys()):
-            raise ValueError(f"no layer {min(unknown)!r} to be the head; there are {self._known_layers()}")
+        if unknown := set(self._named or ()) - layers.keys():
+            raise ValueError(
+                f"no layer {min(unknown)!r} to be the head; there are {self._known_layers()}"
+            )
+
+    def _stack(self, networks):
+        parameters, buffers = stack_module_state(networks)
+        learns = {name: p.requires_grad for name, p in networks[0].named_parameters()}
+        # Names of modules hold dots, names of parameters must not.
+        for name, value in parameters.items():
+            parameter = nn.Parameter(value.detach(), requires_grad=learns[name])
+            self.register_parameter(name.replace(".", "/"), parameter)
+        for name, value in buffers.items():
+            self.register_buffer(name.replace(".", "/"), value)
 
     def __len__(self):
         return len(self.seeds)
 
     @property
     def weights(self):
-        """The parameters by their names in the network, e.g. ``{"fc1.weight": [R, 120, 784], ...}``."""
+        """The parameters by their names in it, e.g. ``{"fc1.weight": [R, 120, 784], ...}``."""
         return {key.replace("/", "."): value for key, value in self._parameters.items()}
 
     @property
     def statistics(self):
-        """The buffers (batch-norm's statistics) by their names in the network, ``[R, ...]`` each."""
+        """The buffers (batch-norm's statistics) by their names in it, ``[R, ...]`` each."""
         return {key.replace("/", "."): value for key, value in self._buffers.items()}
 
     @property
     def head(self):
-        """Rows of the head: name of each weight there -> the outputs it makes, a slice, or None if it has no rows.
+        """Rows of the head: name of each weight there -> the outputs it makes, a slice,
+        or None if it has no rows.
 
-        Raises ValueError before ``find_head``, or if no layer or layers side by side put out the logits.
+        Raises ValueError before ``find_head``, or if no layer or layers side by side put out the
+        logits.
         """
         if self._head is None:
-            raise ValueError("no layer puts out the logits by itself; name the last one: head='classifier', say")
+            raise ValueError(
+                "no layer puts out the logits by itself; name the last one: head='classifier', say"
+            )
         rows, start = {}, 0
         for layer, count in self._head.items():
             for name, w in self.weights.items():
@@ -96,22 +112,28 @@ class Replicas(nn.Module):
         return rows
 
     def find_head(self, x):
-        """Count the outputs and find the layers that put them out, with a pass of ``x`` ``[B, ...]`` as it is scaled.
+        """Count the outputs and find the layers that put them out,
+        with a pass of ``x`` ``[B, ...]`` as it is scaled.
 
-        Returns the number of outputs. Raises ValueError if the network puts out anything but ``[B, outputs]``, or if
-        the layers named as its head do not make them all.
+        Returns the number of outputs. Raises ValueError if the network puts out anything but
+        ``[B, outputs]``, or if the layers named as its head do not make them all.
         """
         network, made = self.replica(0).eval(), {}
         for name, layer in network.named_modules():
             if name in self._named if self._named else [*layer.parameters(recurse=False)]:
-                layer.register_forward_hook(lambda layer, inputs, out, name=name: made.update({name: out}))
+                layer.register_forward_hook(
+                    lambda layer, inputs, out, name=name: made.update({name: out})
+                )
         with torch.no_grad():
             logits = _checked_logits(network(x.to(next(self.parameters()).device)), len(x))
         self.outputs = logits.shape[1]
         if self._named:
             self._head = {name: _width(made[name]) for name in self._named if name in made}
             if sum(self._head.values()) != self.outputs:
-                raise ValueError(f"head={self._named} puts out {self._head}, but the network {self.outputs} logits")
+                raise ValueError(
+                    f"head={self._named} puts out {self._head}, "
+                    f"but the network {self.outputs} logits"
+                )
         else:
             self._head = _side_by_side(made, logits)
         return self.outputs
@@ -124,29 +146,24 @@ class Replicas(nn.Module):
         return self.activations(x, ())[0]
 
     def activations(self, x, layers):
-        """Logits ``[R, B, outputs]`` of ``x`` ``[R, B, ...]``, and a dict of what layers put out, ``[R, B, ...]`` each.
+        """Logits ``[R, B, outputs]`` of ``x`` ``[R, B, ...]``, and a dict of what layers put out,
+        ``[R, B, ...]`` each.
 
-        layers: their names; ``self.relus`` are those of every ReLU. A layer that runs more than once in a pass is
-        "name" at first, then "name:2" and so on; it can be asked for as "name:2" alone too.
+        layers: their names; ``self.relus`` are those of every ReLU. A layer that runs more than
+        once in a pass is "name" at first, then "name:2" and so on; it can be asked for as "name:2"
+        alone too.
         Raises ValueError for an unknown layer, or an x that is not one batch for each replica.
         """
         if len(x) != len(self):
-            raise ValueError(f"the input's first dimension is {len(x)}, but there are {len(self)} replicas")
+            raise ValueError(
+                f"the input's first dimension is {len(x)}, but there are {len(self)} replicas"
+            )
         wanted = {name.partition(":")[0] for name in layers}
         if wanted and (unknown := wanted - dict(self._layers()).keys()):
             raise ValueError(f"no layer {min(unknown)!r}; there are {self._known_layers()}")
 
         def one(state, x, network=self._template):
-            tape, assigned, calls = {}, {}, Counter()
-            watched = [(name, layer) for name, layer in network.named_modules() if name in wanted] if wanted else []
-            hooks = [layer.register_forward_hook(partial(_note, tape, calls, name, layers)) for name, layer in watched]
-            if self._buffers:
-                hooks.append(network.register_forward_hook(partial(_note_buffers, assigned, state)))
-            try:
-                return functional_call(network, state, (x,), tie_weights=self._tied), tape, assigned
-            finally:
-                for hook in hooks:
-                    hook.remove()
+            return _recorded(network, state, x, layers, wanted, self._tied)
 
         logits, tape, assigned = self._pass(one, x)
         for name, value in assigned.items():
@@ -154,13 +171,15 @@ class Replicas(nn.Module):
         return logits, tape
 
     def _pass(self, one, x):
-        """``one(state, x)`` of every replica, stacked, in the way that is fastest for this network."""
+        """``one(state, x)`` of every replica, stacked, in the way that is fastest for it."""
         state = self.weights | self.statistics
         if self._stacked is not None:
             return one(state, x.flatten(2), self._stacked)
-        if len(self) == 1:  # vmap would cost a third of the speed; squeezed weights' backward pass copies nothing
+        if len(self) == 1:
+            # Vmap would cost a third of the speed; squeezed weights' backward pass copies nothing.
             parts = [one({k: v.squeeze(0) for k, v in state.items()}, x[0])]
-        elif self._one_by_one and not (x.is_cuda and not self._no_vmap):  # on a CPU vmap makes slow convolutions
+        elif self._one_by_one and not (x.is_cuda and not self._no_vmap):
+            # On a CPU vmap makes slow convolutions.
             views = {k: v.unbind() for k, v in state.items()}
             parts = [one({k: v[i] for k, v in views.items()}, x[i]) for i in range(len(self))]
         else:
@@ -168,7 +187,9 @@ class Replicas(nn.Module):
             return _checked_logits(logits, x.shape[1]), tape, assigned
         stack = (lambda values: values[0].unsqueeze(0)) if len(parts) == 1 else torch.stack
         logits = stack([_checked_logits(logits, x.shape[1]) for logits, _, _ in parts])
-        tape, assigned = ({k: stack([part[i][k] for part in parts]) for k in parts[0][i]} for i in (1, 2))
+        tape, assigned = (
+            {k: stack([part[i][k] for part in parts]) for k in parts[0][i]} for i in (1, 2)
+        )
         return logits, tape, assigned
 
     def share(self, x):
@@ -180,7 +201,7 @@ class Replicas(nn.Module):
         return self(self.share(x))
 
     def replica(self, i):
-        """Replica ``i`` as an ordinary nn.Module with parameters of its own; tied weights stay tied."""
+        """Replica ``i`` as an nn.Module with parameters of its own; tied weights stay tied."""
         network = copy.deepcopy(self._template)
         network.to(next(self.parameters()))  # device and dtype
         state = self.weights | self.statistics
@@ -196,9 +217,43 @@ class Replicas(nn.Module):
         return ", ".join(name for name, _ in self._layers())
 
 
-def _named(network):
-    """The two ways to name what a network holds: its parameters, its buffers."""
-    return network.named_parameters, network.named_buffers
+def _built(build, seeds):
+    """A network for each of ``seeds``; torch's generators are left as they were."""
+    networks = []
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        for seed in seeds:
+            torch.manual_seed(seed)
+            networks.append(build())
+    if not isinstance(networks[0], nn.Module):
+        raise ValueError(
+            f"the builder returned a {type(networks[0]).__name__}; "
+            "it has to build a torch.nn.Module"
+        )
+    return networks
+
+
+def _ties(network):
+    """Whether a parameter or buffer of the network has two names."""
+    both = (network.named_parameters, network.named_buffers)
+    return any(len([*named(remove_duplicate=False)]) > len([*named()]) for named in both)
+
+
+def _recorded(network, state, x, layers, names, tied):
+    """A pass with the weights ``state``: logits, what ``layers`` put out, and buffers set anew.
+
+    names: those of the layers, without the number of the call.
+    """
+    tape, assigned, calls, hooks = {}, {}, Counter(), []
+    for name, layer in network.named_modules() if names else ():
+        if name in names:
+            hooks.append(layer.register_forward_hook(partial(_note, tape, calls, name, layers)))
+    if next(network.buffers(), None) is not None:
+        hooks.append(network.register_forward_hook(partial(_note_buffers, assigned, state)))
+    try:
+        return functional_call(network, state, (x,), tie_weights=tied), tape, assigned
+    finally:
+        for hook in hooks:
+            hook.remove()
 
 
 def _note(tape, calls, name, layers, layer, inputs, output):
@@ -211,11 +266,16 @@ def _note(tape, calls, name, layers, layer, inputs, output):
 
 def _note_buffers(assigned, given, network, inputs, output):
     """Forward hook that notes buffers which the network puts others in the place of."""
-    assigned |= {key: value for key, value in network.named_buffers() if value is not given.get(key, value)}
+    for key, value in network.named_buffers():
+        if value is not given.get(key, value):
+            assigned[key] = value
 
 
 def checked_seeds(seeds):
-    """Seeds as a list of int; ValueError unless they are whole numbers of 0 or more, one for each replica."""
+    """Seeds as a list of int.
+
+    Raises ValueError unless they are whole numbers of 0 or more, one for each replica.
+    """
     accepted = "give one seed for each replica, a whole number, e.g. range(10)"
     if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
         raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
@@ -227,23 +287,36 @@ def checked_seeds(seeds):
 
 
 def _checked_logits(logits, count):
-    """``logits`` ``[..., count, outputs]``; ValueError for anything else that a network may put out."""
+    """``logits`` ``[..., count, outputs]``; ValueError for whatever else a network puts out."""
     if not isinstance(logits, torch.Tensor):
-        raise ValueError(f"the network puts out a {type(logits).__name__}; it has to put out logits [batch, outputs]")
+        raise ValueError(
+            f"the network puts out a {type(logits).__name__}; "
+            "it has to put out logits [batch, outputs]"
+        )
     if logits.ndim not in (2, 3) or logits.shape[-2] != count:
         shape = list(logits.shape)
-        raise ValueError(f"the network puts out {shape} for {count} images; it has to put out logits [batch, outputs]")
+        raise ValueError(
+            f"the network puts out {shape} for {count} images; "
+            "it has to put out logits [batch, outputs]"
+        )
     return logits
 
 
 def _side_by_side(made, logits):
-    """Of what layers put out, name -> tensor, those that make up the logits, name -> how many; None if none do."""
+    """Of what layers put out, name -> tensor, those that make up the logits, name -> how many.
+
+    None if none do.
+    """
     whole = [name for name, out in made.items() if _same(out, logits)]
     if whole:
         return {whole[-1]: logits.shape[1]}
     found, start = {}, 0
     while start < logits.shape[1]:
-        fits = (n for n, out in made.items() if n not in found and _same(out, logits[:, start : start + _width(out)]))
+        fits = (
+            n
+            for n, out in made.items()
+            if n not in found and _same(out, logits[:, start : start + _width(out)])
+        )
         name = next(fits, None)
         if name is None:
             return None

@@ -12,23 +12,27 @@ from cf_utils.metrics import interval
 
 
 def output_folder(out, notebook):
-    """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project; made if missing.
+    """The folder that a notebook writes to: ``out`` if given, else ``out/NOTEBOOK`` in the project.
 
+    Made if missing.
     ``~`` is the home folder. Raises ValueError if it cannot be made or written to.
     """
     folder = Path(out or ROOT / "out" / notebook).expanduser()
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        message = f"out = {str(folder)!r} cannot be made ({error.strerror}); name a folder, or leave it empty"
-        raise ValueError(message) from None
+        message = f"out = {str(folder)!r} cannot be made ({error.strerror})"
+        raise ValueError(f"{message}; name a folder, or leave it empty") from None
     if not os.access(folder, os.W_OK):
-        raise ValueError(f"out = {str(folder)!r} cannot be written to; name another folder, or leave it empty")
+        raise ValueError(
+            f"out = {str(folder)!r} cannot be written to; name another folder, or leave it empty"
+        )
     return folder
 
 
 def summary(values):
-    """``{"mean", "ci95", "n"}`` of one value a seed: ci95 is the half-width of the 95 % t-interval, null for n = 1.
+    """``{"mean", "ci95", "n"}`` of one value a seed:
+    ci95 is the half-width of the 95 % t-interval, null for n = 1.
 
     Infinite values have no mean in JSON: it is null, and a text ``note`` says how many they were.
     """
@@ -51,13 +55,16 @@ def plus_minus(values, form=".1f", unit=""):
 
 
 def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
-    """Write results.json: ``numbers`` maps names to one value a seed (summarised), to plain numbers or to texts.
+    """Write results.json: ``numbers`` maps names to one value a seed (summarised),
+    to plain numbers or to texts.
 
-    Beside it runs.csv, with every value that has a seed. Returns what reading results.json gives. A plain number that
-    is infinite becomes the text "Infinity".
+    Beside it runs.csv, with every value that has a seed. Returns what reading results.json gives. A
+    plain number that is infinite becomes the text "Infinity".
     """
     numbers = {k: v.item() if isinstance(v, np.generic) else v for k, v in sorted(numbers.items())}
-    keep = {k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in numbers.items()}
+    keep = {
+        k: v if isinstance(v, str | int | float | dict) else summary(v) for k, v in numbers.items()
+    }
     keep = {k: _round(v) if isinstance(v, float) else v for k, v in keep.items()}
     if len({row["id"] for row in claims}) < len(claims):
         raise ValueError("two claims have the same id")
@@ -69,10 +76,11 @@ def save_run(folder, notebook, dataset, settings, seeds, numbers, claims):
 
 
 def write_runs(file, seeds, numbers):
-    """Write runs.csv: measure, arm, task, seed, value; one row for each value of the numbers that have one a seed.
+    """Write runs.csv: measure, arm, task, seed, value.
 
-    "accuracy task 2/EWC" is the measure accuracy of the arm EWC on task 2. Where there are more or fewer values than
-    seeds, seed counts from 0.
+    One row for each value of the numbers that have one a seed. "accuracy task 2/EWC" is the measure
+    accuracy of the arm EWC on task 2. Where there are more or fewer values than seeds, seed counts
+    from 0.
     """
     rows = [("measure", "arm", "task", "seed", "value")]
     for name, values in numbers.items():
@@ -101,7 +109,9 @@ def read_runs(file):
 
 
 def save_figure(fig, folder, name, table, caption):
-    """Write the figure as ``name.png``, with ``caption`` under it, and its numbers (a DataFrame) as ``name.csv``."""
+    """Write the figure as ``name.png``, with ``caption`` under it,
+    and its numbers (a DataFrame) as ``name.csv``.
+    """
     fig.text(0.005, -0.01, caption, ha="left", va="top", fontsize=9, color="0.3", wrap=False)
     with atomic(Path(folder) / f"{name}.png") as path:
         fig.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})

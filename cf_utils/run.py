@@ -1,4 +1,6 @@
-"""The batch runner: execute notebooks with papermill, with parameters checked, and report on all of them."""
+"""The batch runner: execute notebooks with papermill, with parameters checked,
+and report on all of them.
+"""
 
 import argparse
 import os
@@ -19,13 +21,23 @@ import nbformat
 import psutil
 
 from cf_utils.files import ROOT, locked
-from cf_utils.settings import UsageError, fitted, full_number, own_parameters, read_sections, read_value
+from cf_utils.settings import (
+    UsageError,
+    fitted,
+    full_number,
+    own_parameters,
+    read_sections,
+    read_value,
+)
 
 NOTEBOOKS = ROOT / "notebooks"
 
 
 class Job(NamedTuple):
-    """A notebook to execute, its parameters, a sentence if it cannot be, which of several processes at it this is."""
+    """A notebook to execute, its parameters, and a sentence if it cannot be.
+
+    part: which of the processes that train its networks side by side.
+    """
 
     path: Path
     parameters: dict
@@ -34,7 +46,7 @@ class Job(NamedTuple):
 
 
 def number_of(path):
-    """A notebook's number from its file's name, e.g. "01" or "03a"; a copy, "01_x-Copy1", has its original's."""
+    """A notebook's number from its file's name, "01" or "03a"; a copy's is its original's."""
     return re.split(r"[^0-9A-Za-z]", path.stem)[0]
 
 
@@ -49,8 +61,8 @@ def by_number():
 def originals(paths):
     """Of notebooks with one number those that are no copies.
 
-    They are those with a text in percent/; where none has one, those whose names do not go on from another's, as
-    ``99_x-Copy1`` and ``99_x_lr2`` do from ``99_x``.
+    They are those with a text in percent/; where none has one, those whose names do not go on from
+    another's, as ``99_x-Copy1`` and ``99_x_lr2`` do from ``99_x``.
     """
     sources = [path for path in paths if (NOTEBOOKS / "percent" / f"{path.stem}.py").exists()]
     if sources:
@@ -60,10 +72,10 @@ def originals(paths):
 
 
 def find(names):
-    """Paths of the notebooks with these numbers or names; none: of all. Copies are found by name alone.
+    """Paths of notebooks with these numbers or names; none: all. Copies go by name alone.
 
-    "2" is 02; "03" is 03a and 03b; "09" is itself alone; ``99_x-Copy1``, with or without ``.ipynb`` or its folder, is
-    that file. Raises UsageError.
+    "2" is 02; "03" is 03a and 03b; "09" is itself alone; ``99_x-Copy1``, with or without ``.ipynb``
+    or its folder, is that file. Raises UsageError.
     """
     groups = by_number()
     known = {number: originals(paths) for number, paths in groups.items()}
@@ -74,9 +86,10 @@ def find(names):
     for name in names or known:
         number, stem = full_number(name), Path(name).name.removesuffix(".ipynb")
         elsewhere = Path(name).name != name and Path(name).resolve().parent != NOTEBOOKS.resolve()
+        within = [key for key in known if number and key.startswith(number)]
         if stem in files and not elsewhere:
             chosen.append(files[stem])
-        elif keys := [number] if number in known else [key for key in known if number and key.startswith(number)]:
+        elif keys := [number] if number in known else within:
             chosen += [path for key in keys for path in known[key]]
         else:
             raise UsageError(f"no notebook {name!r}; there are {', '.join(known)}")
@@ -86,11 +99,19 @@ def find(names):
 def copies(paths):
     """Names of the copies that stand beside the notebooks at ``paths`` and are not among them."""
     groups = by_number()
-    return [other.stem for key in dict.fromkeys(map(number_of, paths)) for other in groups[key] if other not in paths]
+    return [
+        other.stem
+        for key in dict.fromkeys(map(number_of, paths))
+        for other in groups[key]
+        if other not in paths
+    ]
 
 
 def settings_sections(name):
-    """Section -> parameters of ``settings/NAME.yaml``; UsageError for a section that belongs to no notebook."""
+    """Section -> parameters of ``settings/NAME.yaml``.
+
+    Raises UsageError for a section that belongs to no notebook.
+    """
     if name is None:
         return {}
     files = {file.stem: file for file in (NOTEBOOKS / "settings").glob("*.yaml")}
@@ -100,15 +121,19 @@ def settings_sections(name):
     known = {"all", *groups, *(path.stem for paths in groups.values() for path in paths)}
     if unknown := [section for section in sections if section not in known]:
         kinds = f"all, a number ({', '.join(groups)}) or the name of a notebook's file"
-        raise UsageError(f"settings/{name}.yaml: section {', '.join(unknown)} belongs to no notebook; it is {kinds}")
+        raise UsageError(
+            f"settings/{name}.yaml: section {', '.join(unknown)} "
+            f"belongs to no notebook; it is {kinds}"
+        )
     return sections
 
 
 def job(path, sections, given):
-    """The Job for a notebook: its parameters are those for all, for its number, for its name, and ``given``.
+    """The Job for a notebook: its parameters are those for all, for its number, for its name,
+    and ``given``.
 
-    A notebook that cannot be read or names no kernel is a job with a problem; a parameter that it does not have, or of
-    another kind than its own, is a UsageError.
+    A notebook that cannot be read or names no kernel is a job with a problem; a parameter that it
+    does not have, or of another kind than its own, is a UsageError.
     """
     try:
         notebook = nbformat.read(path, as_version=4)
@@ -117,11 +142,14 @@ def job(path, sections, given):
         own = own_parameters(notebook)
     except Exception as failure:  # whatever a broken file makes nbformat say
         return Job(path, {}, f"cannot be read as a notebook: {_sentence(failure)}")
-    shared = {} if own is None else sections.get("all", {})  # a notebook without parameters runs as it is
+    # A notebook without parameters runs as it is.
+    shared = {} if own is None else sections.get("all", {})
     wanted = shared | sections.get(number_of(path), {}) | sections.get(path.stem, {}) | given
     for name in wanted:
         if own is None:
-            raise UsageError(f"{path.stem} has no cell tagged 'parameters', so that {name!r} has no place in it")
+            raise UsageError(
+                f"{path.stem} has no cell tagged 'parameters', so that {name!r} has no place in it"
+            )
         if name not in own:
             raise UsageError(f"{path.stem} has no parameter {name!r}; it has {', '.join(own)}")
         if name == "out":
@@ -133,20 +161,28 @@ def job(path, sections, given):
 
 
 def check_folder(out, paths, resume=False):
-    """Raise UsageError if executing the notebooks at ``paths`` into ``out`` would replace what no run has made."""
+    """Raise UsageError if executing the notebooks at ``paths`` into ``out`` would replace what no
+    run has made.
+    """
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out {out} is a file; it names a folder")
     if any(path.parent.resolve() == out for path in paths):
         raise UsageError(f"--out {out} holds the notebooks themselves; name another folder")
     if out.is_relative_to(ROOT) and _tracked(out):
-        raise UsageError(f"--out {out} holds files that git tracks; name another folder, e.g. {ROOT / 'out' / 'mine'}")
+        raise UsageError(
+            f"--out {out} holds files that git tracks; name "
+            f"another folder, e.g. {ROOT / 'out' / 'mine'}"
+        )
     for path in paths:
         if (out / f"{path.stem}.log").exists() or resume:
             continue
         folder, notebook = out / path.stem, out / path.name
-        if notebook.exists() or (folder.exists() and not (folder.is_dir() and not any(folder.iterdir()))):
+        empty = folder.is_dir() and not any(folder.iterdir())
+        if notebook.exists() or (folder.exists() and not empty):
             there = notebook if notebook.exists() else folder
-            raise UsageError(f"{there} is not from an earlier run; move it away, or name another --out")
+            raise UsageError(
+                f"{there} is not from an earlier run; move it away, or name another --out"
+            )
 
 
 def _tracked(folder):
@@ -166,13 +202,13 @@ def _sentence(failure):
 
 
 def train(path, parameters, out, number):
-    """Execute the cells of a notebook up to the last one tagged "train"; as ``execute``, into a folder that stays.
+    """Execute the cells of a notebook up to the last one tagged "train"; as ``execute``.
 
-    Several processes at a time share the work (``checkpoint.train_all``); ``number`` tells them apart.
+    Its folder stays. Several processes at a time share the work (``checkpoint.train_all``);
+    ``number`` tells them apart.
     """
     notebook = nbformat.read(path, as_version=4)
-    last = max(i for i, cell in enumerate(notebook.cells) if "train" in cell.metadata.get("tags", []))
-    notebook.cells = notebook.cells[: last + 1]
+    notebook.cells = notebook.cells[: _training_cells(path)[-1] + 1]
     part = out / f".{path.stem}.train-{number}.ipynb"
     nbformat.write(notebook, part)
     found = execute(path, parameters, out, resume=True, part=part)
@@ -182,15 +218,22 @@ def train(path, parameters, out, number):
 
 
 def execute(path, parameters, out, resume=False, part=None):
-    """Execute one notebook into ``out``; returns (seconds, error sentence or None). The output notebook is kept.
+    """Execute one notebook into ``out``; returns (seconds, error sentence or None).
 
-    Runs in a process of its own, whose messages go to ``out/NOTEBOOK.log``. resume: what an interrupted run computed
-    stays, for a notebook that goes on with it. part: a file with some of its cells, to be executed in its place.
+    The output notebook is kept. Runs in a process of its own, whose messages go to
+    ``out/NOTEBOOK.log``. resume: what an interrupted run computed stays, for a notebook that goes
+    on with it. part: a file with some of its cells, to be executed in its place.
     """
     import papermill
 
-    # One thread for every library: results do not depend on what else runs, and notebooks run side by side.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMBA_NUM_THREADS"):
+    # One thread for every library: results do not depend on what else runs, and notebooks run side
+    # by side.
+    for variable in (
+        "OMP_NUM_THREADS",
+        "MKL_NUM_THREADS",
+        "OPENBLAS_NUM_THREADS",
+        "NUMBA_NUM_THREADS",
+    ):
         os.environ.setdefault(variable, "1")
     folder, start, error = out / path.stem, time.time(), None
     try:
@@ -199,13 +242,16 @@ def execute(path, parameters, out, resume=False, part=None):
         folder.mkdir(parents=True, exist_ok=True)
         log = out / f"{path.stem}.log"
         if part is None:
-            (folder / "results.json").unlink(missing_ok=True)  # a failed run must not leave an older one's results
+            (folder / "results.json").unlink(
+                missing_ok=True
+            )  # a failed run must not leave an older one's results
             log.unlink(missing_ok=True)
         os.environ.setdefault("CF_PROGRESS", str(log.absolute()))
         with open(log, "a", encoding="utf-8") as messages:
             os.dup2(messages.fileno(), sys.stderr.fileno())
         # Papermill fills in parameters where a path has braces.
-        files = [str(file).replace("{", "{{").replace("}", "}}") for file in (part or path, part or out / path.name)]
+        files = [part or path, part or out / path.name]
+        files = [str(file).replace("{", "{{").replace("}", "}}") for file in files]
         options = {"cwd": str(path.parent), "progress_bar": False}
         papermill.execute_notebook(*files, parameters | {"out": str(folder)}, **options)
     except papermill.PapermillExecutionError as failure:
@@ -216,7 +262,9 @@ def execute(path, parameters, out, resume=False, part=None):
 
 
 def _die_with(parent):
-    """What a worker begins with: Ctrl-C is the parent's to answer, and a parent that is gone ends the worker."""
+    """What a worker begins with: Ctrl-C is the parent's to answer,
+    and a parent that is gone ends the worker.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
     def watch():
@@ -237,9 +285,14 @@ def _kill(processes):
 
 
 def _execute_all(jobs, out, args, report):
-    """Execute notebooks side by side; ``report(job, seconds, error)`` as each ends. Interrupted, no process is left."""
+    """Execute notebooks side by side; ``report(job, seconds, error)`` as each ends.
+
+    Interrupted, no process is left.
+    """
     before = {process.pid for process in psutil.Process().children()}
-    with ProcessPoolExecutor(min(args.jobs, len(jobs)), initializer=_die_with, initargs=(os.getpid(),)) as pool:
+    with ProcessPoolExecutor(
+        min(args.jobs, len(jobs)), initializer=_die_with, initargs=(os.getpid(),)
+    ) as pool:
         try:
             running = {}
             for one in jobs:
@@ -256,23 +309,41 @@ def _execute_all(jobs, out, args, report):
                     seconds, error = 0, "its process was ended from outside (out of memory?)"
                 report(running[ended], seconds, error)
         except KeyboardInterrupt:
-            workers = [process for process in psutil.Process().children() if process.pid not in before]
-            _kill([child for worker in workers for child in worker.children(recursive=True)] + workers)
+            workers = [
+                process for process in psutil.Process().children() if process.pid not in before
+            ]
+            _kill(
+                [child for worker in workers for child in worker.children(recursive=True)] + workers
+            )
             raise
 
 
 def arguments(argv=None):
-    """The command line's arguments; ``notebooks``, ``settings``, ``set``, ``out``, ``resume``, ``jobs``."""
-    parser = argparse.ArgumentParser(prog="python -m cf_utils.run", description=__doc__, allow_abbrev=False)
-    parser.add_argument("notebooks", nargs="*", help="numbers, e.g. 01 02, or names of files; none: all")
-    parser.add_argument("--settings", help="a file of notebooks/settings: quick or full; none: each notebook's own")
-    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value")
-    parser.add_argument("--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)")
-    parser.add_argument("--resume", action="store_true", help="go on with what an interrupted run left in --out")
-    parser.add_argument(
-        "--train-only", action="store_true", help="train the networks of one notebook, --jobs at a time"
+    """Arguments: ``notebooks``, ``settings``, ``set``, ``out``, ``resume``, ``jobs`` and others."""
+    parser = argparse.ArgumentParser(
+        prog="python -m cf_utils.run", description=__doc__, allow_abbrev=False
     )
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)")
+    parser.add_argument(
+        "notebooks", nargs="*", help="numbers, e.g. 01 02, or names of files; none: all"
+    )
+    parser.add_argument(
+        "--settings", help="a file of notebooks/settings: quick or full; none: each notebook's own"
+    )
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="NAME=VALUE", help="one parameter, YAML value"
+    )
+    parser.add_argument(
+        "--out", type=Path, help="folder for executed notebooks and figures (out/SETTINGS)"
+    )
+    parser.add_argument(
+        "--resume", action="store_true", help="go on with what an interrupted run left in --out"
+    )
+    parser.add_argument(
+        "--train-only", action="store_true", help="train a notebook's networks, --jobs at a time"
+    )
+    parser.add_argument(
+        "--jobs", type=int, default=os.cpu_count(), help="notebooks at a time (one for each core)"
+    )
     return parser.parse_args(argv)
 
 
@@ -290,13 +361,17 @@ def _plan(args):
     jobs = [job(path, sections, given) for path in paths]
     if not args.train_only:
         return jobs
-    if untrained := [path.stem for path in paths if not _trains(path)]:
-        raise UsageError(f"{untrained[0]} has no cell tagged 'train', so --train-only has nothing to do there")
+    if untrained := [path.stem for path in paths if not _training_cells(path)]:
+        raise UsageError(
+            f"{untrained[0]} has no cell tagged 'train', so --train-only has nothing to do there"
+        )
     return [one._replace(part=part) for one in jobs for part in range(args.jobs)]
 
 
-def _trains(path):
-    return any("train" in cell.metadata.get("tags", []) for cell in nbformat.read(path, as_version=4).cells)
+def _training_cells(path):
+    """Where the cells tagged "train" stand in a notebook."""
+    cells = nbformat.read(path, as_version=4).cells
+    return [i for i, cell in enumerate(cells) if "train" in cell.metadata.get("tags", [])]
 
 
 def _folder(args):
@@ -308,7 +383,10 @@ def _folder(args):
 
 
 def _reserve(out, jobs, resume):
-    """The locks of this run's notebooks in ``out``, held until they are closed; UsageError where they cannot be."""
+    """The locks of this run's notebooks in ``out``, held until they are closed.
+
+    Raises UsageError where they cannot be.
+    """
     paths = list(dict.fromkeys(one.path for one in jobs))
     with ExitStack() as locks:
         try:
@@ -324,7 +402,10 @@ def _reserve(out, jobs, resume):
 
 
 def main(argv=None, then=lambda path, out, settings: None):
-    """Run notebooks; ``then`` is called for each that succeeded, with where its outputs lie. Returns the exit code."""
+    """Run notebooks; ``then`` is called for each that succeeded, with where its outputs lie.
+
+    Returns the exit code.
+    """
     args = arguments(argv)
     settings, jobs, ended = args.settings or "default", [], {}
 
@@ -340,29 +421,28 @@ def main(argv=None, then=lambda path, out, settings: None):
 
     try:
         jobs, out = _plan(args), _folder(args)
+        paths = list(dict.fromkeys(one.path for one in jobs))
         with _reserve(out, jobs, args.resume or args.train_only):
-            print(f"{len({one.path for one in jobs})} notebooks, settings: {settings}, into {out}", flush=True)
-            if left := copies(list({one.path for one in jobs})):
-                print(f"left out, as copies: {', '.join(left)}; a copy runs if its file is named", flush=True)
+            print(f"{len(paths)} notebooks, settings: {settings}, into {out}", flush=True)
+            if left := ", ".join(copies(paths)):
+                print(f"left out, as copies: {left}; a copy runs if its file is named", flush=True)
             _execute_all(jobs, out, args, report)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        ended = (
-            "networks that were trained are kept"
-            if args.train_only
-            else f"{len(ended)} of {len(jobs)} notebooks had ended"
-        )
-        print(f"stopped: {ended}", file=sys.stderr)
+        far = f"{len(ended)} of {len(jobs)} notebooks had ended"
+        far = "the networks that were trained are kept" if args.train_only else far
+        print(f"stopped: {far}", file=sys.stderr)
         return 130
     if args.train_only:
-        print("trained; the same command without --train-only, and with --resume, executes the notebook from there")
+        print("trained; --resume in place of --train-only executes the notebook from there")
         return 1 if any(ended.values()) else 0
-    executed = [out / one.path.name for one in jobs if not one.problem]
-    print("open:", *(f"  {file}" for file in executed), f"figures and results.json: {out}/*/", sep="\n")
-    if failed := [name for (name, _), error in ended.items() if error]:
-        print(f"failed: {', '.join(failed)}, as said above; tracebacks are in the notebooks", file=sys.stderr)
+    executed = [f"  {out / one.path.name}" for one in jobs if not one.problem]
+    print("open:", *executed, f"figures and results.json: {out}/*/", sep="\n")
+    if failed := ", ".join(name for (name, _), error in ended.items() if error):
+        message = f"failed: {failed}, as said above; tracebacks are in the notebooks"
+        print(message, file=sys.stderr)
     return 1 if failed else 0
 
 

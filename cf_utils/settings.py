@@ -1,4 +1,4 @@
-"""Parameters that people give a notebook: YAML as they write it, held against the notebook's own values."""
+"""Parameters that people give a notebook: YAML, held against the notebook's own values."""
 
 import ast
 import re
@@ -11,9 +11,12 @@ class UsageError(ValueError):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML in which ``1e-4``, ``1E1``, ``.5e3`` and ``+5`` are numbers, ``010`` is ten, and dates are texts."""
+    """YAML in which ``1e-4``, ``1E1``, ``.5e3`` and ``+5`` are numbers, ``010`` is ten,
+    and dates are texts.
+    """
 
-    yaml_implicit_resolvers = {}  # not those of YAML 1.1: there 1e-4 is a text, 010 is eight and 1:30 is ninety
+    # Not those of YAML 1.1: there 1e-4 is a text, 010 is eight and 1:30 is ninety.
+    yaml_implicit_resolvers = {}
 
 
 WORDS = {
@@ -39,7 +42,7 @@ def read_value(text):
 
 
 def full_number(name):
-    """A notebook's number with its zero, "02" for "2" and "03a" for "3a"; other names as they are."""
+    """A notebook's number with its zero, "02" for "2", "03a" for "3a"; other names as they are."""
     return name.zfill(2 + name[-1:].isalpha()) if re.fullmatch(r"\d+[a-z]?", name) else name
 
 
@@ -53,7 +56,9 @@ def read_sections(file):
         loader = _Loader(file.read_bytes())
         sections = _pairs(loader, loader.get_single_node(), "the file", full_number)
         return {
-            name: {key: loader.construct_object(value, deep=True) for key, value in parameters.items()}
+            name: {
+                key: loader.construct_object(value, deep=True) for key, value in parameters.items()
+            }
             for name, section in sections.items()
             for parameters in [_pairs(loader, section, f"section {name}")]
         }
@@ -70,12 +75,16 @@ def read_sections(file):
 
 
 def _pairs(loader, node, what, named=str):
-    """Name, as it is written -> node of its value, of a mapping; MarkedYAMLError where it is none."""
+    """Name, as written -> node of its value, of a mapping; MarkedYAMLError where it is none."""
     if not isinstance(node, yaml.MappingNode):
         empty = node is None or node.tag == "tag:yaml.org,2002:null"
         found = "is empty" if empty else "holds something else"
         line = yaml.Mark("", 0, 0, 0, None, 0) if node is None else node.start_mark
-        kind = "sections, NAME: and parameters under it" if what == "the file" else "parameters, NAME: VALUE"
+        kind = (
+            "sections, NAME: and parameters under it"
+            if what == "the file"
+            else "parameters, NAME: VALUE"
+        )
         raise yaml.MarkedYAMLError(problem=f"{what} {found}; it holds {kind}", problem_mark=line)
     seen = set()
     for key, _ in node.value:
@@ -91,7 +100,8 @@ def _pairs(loader, node, what, named=str):
 def own_parameters(notebook):
     """Name -> value in the first cell tagged ``parameters``; None if the notebook has no such cell.
 
-    A value that is computed or annotated is ``...``: any other may take its place.  Raises SyntaxError.
+    A value that is computed or annotated is ``...``: any other may take its place.  Raises
+    SyntaxError.
     """
     sources = [
         cell.source
@@ -119,7 +129,13 @@ def _written(node):
     return list(value) if isinstance(value, tuple) else value
 
 
-KINDS = {bool: "yes or no", int: "a whole number", float: "a number", str: "a text", dict: "a mapping"}
+KINDS = {
+    bool: "yes or no",
+    int: "a whole number",
+    float: "a number",
+    str: "a text",
+    dict: "a mapping",
+}
 PLURALS = {int: " of whole numbers", float: " of numbers", str: " of texts", list: " of lists"}
 
 
@@ -131,9 +147,15 @@ def fitted(name, value, own):
     try:
         return _fitted(value, own)
     except TypeError:
-        kind = f"a list{PLURALS.get(type(_example(own)), '')}" if isinstance(own, list) else KINDS[type(own)]
+        kind = (
+            f"a list{PLURALS.get(type(_example(own)), '')}"
+            if isinstance(own, list)
+            else KINDS[type(own)]
+        )
         hint = " (a text in quotes is always one)" if isinstance(own, str) else ""
-        raise UsageError(f"{name} is {kind}, {own!r} in the notebook, not {value!r}{hint}") from None
+        raise UsageError(
+            f"{name} is {kind}, {own!r} in the notebook, not {value!r}{hint}"
+        ) from None
 
 
 def _fitted(value, own):

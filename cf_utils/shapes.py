@@ -1,7 +1,8 @@
-"""Images that the project generates: textured shapes on cluttered ground, with the mask of the object.
+"""Images that the project generates: textured shapes on cluttered ground, with masks.
 
-A class is a shape with a texture of its own. Nothing else gives it away: place, size, tilt, colours and ground are
-drawn alike for all classes, and shapes of one size have one area (but for tips that the edge of the image cuts off).
+A class is a shape with a texture of its own. Nothing else gives it away: place, size, tilt, colours
+and ground are drawn alike for all classes, and shapes of one size have one area (but for tips that
+the edge of the image cuts off).
 """
 
 from functools import cache
@@ -15,12 +16,16 @@ CHUNK = 500  # images drawn at a time: what stays in a CPU's cache
 
 
 def _polygon(u, v, corners, inner=None):
-    """A regular polygon with a corner on top; with ``inner`` a star whose inner corners have that radius."""
+    """A regular polygon with a corner on top.
+
+    With ``inner`` a star whose inner corners have that radius.
+    """
     half = np.pi / corners
     r, a = np.hypot(u, v), np.abs((np.arctan2(u, -v) + half) % (2 * half) - half)
     x, y = r * np.cos(a) - 1, r * np.sin(a)
     inner = np.cos(half) if inner is None else inner
-    across, along = inner * np.sin(half), 1 - inner * np.cos(half)  # normal of the edge from corner to inner corner
+    # Normal of the edge from corner to inner corner.
+    across, along = inner * np.sin(half), 1 - inner * np.cos(half)
     return (across * x + along * y) / np.hypot(across, along)
 
 
@@ -30,11 +35,13 @@ def _zigzag(along, across):
 
 def _flower(u, v):
     r, a = np.hypot(u, v), (np.arctan2(u, -v) + np.pi / 5) % (2 * np.pi / 5) - np.pi / 5
-    return np.minimum(np.hypot(r * np.cos(a) - 0.64, r * np.sin(a)) - 0.36, r - 0.45)  # five petals and a middle
+    # Five petals and a middle.
+    return np.minimum(np.hypot(r * np.cos(a) - 0.64, r * np.sin(a)) - 0.36, r - 0.45)
 
 
 def _heart(u, v):
-    a, b = (u - v) * 0.7071, (-u - v) * 0.7071  # a square on its corner, and a disc on each of its upper sides
+    # A square on its corner, and a disc on each of its upper sides.
+    a, b = (u - v) * 0.7071, (-u - v) * 0.7071
     discs = np.minimum(np.hypot(a - 0.5, b), np.hypot(a, b - 0.5)) - 0.5
     return np.minimum(np.maximum(np.abs(a), np.abs(b)) - 0.5, discs)
 
@@ -45,16 +52,24 @@ def _plus(u, v):
 
 
 # Class -> its shape: about the distance to the edge, below 0 inside, of points (u right, v down);
-# and its texture: a wave of points in radians, of which two pi make a period. Mirrored, no class looks like another.
+# and its texture: a wave of points in radians, of which two pi make a period. Mirrored, no class
+# looks like another.
 CLASSES = {
     "disc": (lambda u, v: np.hypot(u, v) - 1, lambda u, v: np.sin(v)),  # stripes that lie
-    "square": (lambda u, v: np.maximum(np.abs(u), np.abs(v)) - 1, lambda u, v: np.sin(u) + np.sin(v) - 0.5),  # dots
-    "triangle": (lambda u, v: _polygon(u, v, 3), lambda u, v: np.sin(0.7 * u) * np.sin(0.7 * v)),  # checks
-    "ring": (lambda u, v: np.abs(np.hypot(u, v) - 0.7) - 0.3, lambda u, v: np.sin(0.7 * (u + v))),  # slanted stripes
+    # Dots.
+    "square": (
+        lambda u, v: np.maximum(np.abs(u), np.abs(v)) - 1,
+        lambda u, v: np.sin(u) + np.sin(v) - 0.5,
+    ),
+    # Checks.
+    "triangle": (lambda u, v: _polygon(u, v, 3), lambda u, v: np.sin(0.7 * u) * np.sin(0.7 * v)),
+    # Slanted stripes.
+    "ring": (lambda u, v: np.abs(np.hypot(u, v) - 0.7) - 0.3, lambda u, v: np.sin(0.7 * (u + v))),
     "star": (lambda u, v: _polygon(u, v, 5, 0.5), lambda u, v: np.sin(0.2 * v)),  # shading
     "plus": (_plus, lambda u, v: np.sin(u)),  # stripes that stand
     "heart": (_heart, _zigzag),  # zigzags that lie
-    "moon": (lambda u, v: np.maximum(np.hypot(u, v) - 1, 0.75 - np.hypot(u - 0.55, v)), None),  # specks
+    # Specks.
+    "moon": (lambda u, v: np.maximum(np.hypot(u, v) - 1, 0.75 - np.hypot(u - 0.55, v)), None),
     "hourglass": (
         lambda u, v: np.maximum(np.abs(v) - 1, (np.abs(u) - 0.85 * np.abs(v) - 0.12) / 1.3),
         lambda u, v: _zigzag(v, u),  # zigzags that stand
@@ -66,15 +81,21 @@ CLASSES = {
 def generate(count, seed=0):
     """Draw images of all classes in equal numbers and random order.
 
-    Returns images ``[count, 3, 32, 32]`` uint8, labels ``[count]`` int64 (indices into CLASSES) and masks
-    ``[count, 32, 32]`` bool: the pixels that the object touches; all others show the ground alone.
-    The same arguments give the same images. Raises ValueError if count is not a whole number of 1 or more.
+    Returns images ``[count, 3, 32, 32]`` uint8, labels ``[count]`` int64 (indices into CLASSES) and
+    masks ``[count, 32, 32]`` bool: the pixels that the object touches; all others show the ground
+    alone.
+    The same arguments give the same images. Raises ValueError if count is not a whole number of 1
+    or more.
     """
     count = check_count("count", count, 1)
     rng = np.random.default_rng(seed)
     labels = rng.permutation(np.arange(count) % len(CLASSES))
     parts = [_draw(labels[i : i + CHUNK], rng) for i in range(0, count, CHUNK)]
-    return np.concatenate([x for x, _ in parts]), labels, np.concatenate([mask for _, mask in parts])
+    return (
+        np.concatenate([x for x, _ in parts]),
+        labels,
+        np.concatenate([mask for _, mask in parts]),
+    )
 
 
 def _draw(labels, rng):
@@ -84,16 +105,20 @@ def _draw(labels, rng):
     radius = rng.uniform(5.5, 8.5, (n, 1, 1)).astype(np.float32)  # of the disc of the same area
     place = rng.uniform(radius + 1.5, SIDE - 1.5 - radius, (n, 2, 1)).astype(np.float32)
     u, v = _turned(place[:, :1], place[:, 1:], rng.uniform(-0.35, 0.35, (n, 1, 1)))
-    turn = np.float32(2 * np.pi) / rng.uniform(3.6, 4.6, (n, 1, 1)).astype(np.float32)  # radians a pixel
+    # Radians a pixel.
+    turn = np.float32(2 * np.pi) / rng.uniform(3.6, 4.6, (n, 1, 1)).astype(np.float32)
     first, second = rng.uniform(0, 2 * np.pi, (2, n, 1, 1)).astype(np.float32)  # phases
-    wave = rng.choice(np.float32([-1, 1]), (n, SIDE, SIDE))  # specks, where a class has no other texture
+    # Specks, where a class has no other texture.
+    wave = rng.choice(np.float32([-1, 1]), (n, SIDE, SIDE))
     inside = np.empty((n, SIDE, SIDE), np.float32)
     for c, (shape, texture) in enumerate(CLASSES.values()):
         rows = labels == c
         size = radius[rows] * _scale(shape)
         inside[rows] = (0.5 - size * shape(u[rows] / size, v[rows] / size)).clip(0, 1)
         if texture is not None:
-            wave[rows] = texture(u[rows] * turn[rows] + first[rows], v[rows] * turn[rows] + second[rows])
+            wave[rows] = texture(
+                u[rows] * turn[rows] + first[rows], v[rows] * turn[rows] + second[rows]
+            )
     light = 0.5 + 0.5 * (1.5 * wave).clip(-1, 1)
     bright, dark = _colours(n, rng, 0.75, 1.0), _colours(n, rng, 0.1, 0.4)
     swap = rng.random((n, 1, 1, 1)) < 0.5
@@ -104,11 +129,17 @@ def _draw(labels, rng):
 
 
 def _ground(n, rng):
-    """Coloured clouds under six bars of any colour, size and turn, each striped or plain: ``[n, 3, 32, 32]``."""
-    enlarge = (1 - np.abs(np.linspace(0, 3, SIDE)[:, None] - np.arange(4))).clip(0).astype(np.float32)  # bilinear
+    """Coloured clouds under six bars of any colour, size and turn, each striped or plain:
+    ``[n, 3, 32, 32]``.
+    """
+    # Bilinear.
+    near = (1 - np.abs(np.linspace(0, 3, SIDE)[:, None] - np.arange(4))).clip(0)
+    enlarge = near.astype(np.float32)
     x = enlarge @ rng.random((n, 3, 4, 4)).astype(np.float32) @ enlarge.T * 0.6 + 0.2
     for _ in range(6):
-        u, v = _turned(*rng.uniform(0, SIDE, (2, n, 1, 1)).astype(np.float32), rng.uniform(0, np.pi, (n, 1, 1)))
+        u, v = _turned(
+            *rng.uniform(0, SIDE, (2, n, 1, 1)).astype(np.float32), rng.uniform(0, np.pi, (n, 1, 1))
+        )
         length, width = rng.uniform(2, 12, (2, n, 1, 1)).astype(np.float32)
         cover = (0.5 + np.minimum(length - np.abs(u), width / 2 - np.abs(v))).clip(0, 1)
         stripes = 0.15 * np.sin(u * rng.uniform(0, 2, (n, 1, 1)).astype(np.float32))
@@ -117,7 +148,9 @@ def _ground(n, rng):
 
 
 def _turned(x, y, angle):
-    """Coordinates of all pixels, in pixels, around (x, y) and turned by ``angle``: u and v ``[N, 32, 32]``."""
+    """Coordinates of all pixels, in pixels, around (x, y) and turned by ``angle``:
+    u and v ``[N, 32, 32]``.
+    """
     axis = np.arange(SIDE, dtype=np.float32) + 0.5
     right, down = axis - x, axis[:, None] - y
     cos, sin = np.cos(angle, dtype=np.float32), np.sin(angle, dtype=np.float32)
@@ -127,7 +160,11 @@ def _turned(x, y, angle):
 def _colours(n, rng, low, high):
     """Random hues whose brightest channel lies between low and high: ``[n, 3, 1, 1]``."""
     colour = rng.random((n, 3, 1, 1), dtype=np.float32)
-    return colour / colour.max(1, keepdims=True) * rng.uniform(low, high, (n, 1, 1, 1)).astype(np.float32)
+    return (
+        colour
+        / colour.max(1, keepdims=True)
+        * rng.uniform(low, high, (n, 1, 1, 1)).astype(np.float32)
+    )
 
 
 @cache
@@ -138,31 +175,45 @@ def _scale(shape):
 
 
 def generate_striped(count, seed=0):
-    """Draw images of nine simple classes, each a shape with stripes of a direction and width of its own.
+    """Draw images of nine simple classes, each a shape with stripes of its own turn and width.
 
-    Of random size, place and colours on a ground with plain patches and noise: a set that a small network learns in
-    few steps, by the stripes if it likes. Returns and raises as ``generate``, with labels from 0 to 8.
+    Of random size, place and colours on a ground with plain patches and noise: a set that a small
+    network learns in few steps, by the stripes if it likes. Returns and raises as ``generate``,
+    with labels from 0 to 8.
     """
     from skimage import draw
 
     count = check_count("count", count, 1)
     rng, (y, x) = np.random.default_rng(seed), np.mgrid[:32, :32]
-    turn = {n: np.exp(2j * np.pi * (np.arange(n) + 0.5) / n) for n in (3, 4, 10, 24)}  # corners as complex numbers
-    corners = {"disk": turn[24], "square": turn[4], "triangle": turn[3], "ring": turn[24], "half disk": turn[24][:12]}
+    turn = {n: np.exp(2j * np.pi * (np.arange(n) + 0.5) / n) for n in (3, 4, 10, 24)}
+    # As complex numbers.
+    corners = {
+        "disk": turn[24],
+        "square": turn[4],
+        "triangle": turn[3],
+        "ring": turn[24],
+        "half disk": turn[24][:12],
+    }
     cross = (1j ** np.arange(4)[:, None] * [1 - 0.35j, 1 + 0.35j, 0.35 + 0.35j]).ravel()
     corners |= {"star": turn[10] * np.tile([1, 0.45], 5), "cross": cross}
-    corners |= {"diamond": np.array([1, 0.7j, -1, -0.7j]), "bar": turn[4].real * 0.65 + 1.4j * turn[4].imag}
+    corners |= {
+        "diamond": np.array([1, 0.7j, -1, -0.7j]),
+        "bar": turn[4].real * 0.65 + 1.4j * turn[4].imag,
+    }
     labels = rng.permutation(np.arange(count) % 9)
     images, masks = np.empty((count, 32, 32, 3), np.uint8), np.empty((count, 32, 32), bool)
     for i, c in enumerate(labels):
-        radius, colors = rng.uniform(8, 11), rng.integers(0, 100, (3, 3)) + [[60], [0], [156]]  # ground, dark, bright
+        # Ground, dark, bright.
+        radius, colors = rng.uniform(8, 11), rng.integers(0, 100, (3, 3)) + [[60], [0], [156]]
         place, (name, at) = rng.uniform(radius, 31 - radius, 2), list(corners.items())[c]
         masks[i] = draw.polygon2mask((32, 32), place + radius * np.stack([at.imag, at.real], 1))
         masks[i] &= (name != "ring") | (np.hypot(y - place[0], x - place[1]) > 0.5 * radius)
         patches, _ = draw.random_shapes((32, 32), 9, 6, 3, 7, allow_overlap=True, rng=rng)
         ground = np.where((patches == 255).all(2, keepdims=True), colors[0], patches)
         angle, period = np.pi * (c % 3) / 3, (3, 4.2, 5.4)[c // 3]
-        wave = np.sin(2 * np.pi * (x * np.cos(angle) + y * np.sin(angle)) / period + rng.uniform(0, 6))
-        filled = np.where(masks[i, ..., None], np.where(wave[..., None] > 0, colors[1], colors[2]), ground)
+        across = x * np.cos(angle) + y * np.sin(angle)
+        wave = np.sin(2 * np.pi * across / period + rng.uniform(0, 6))
+        stripes = np.where(wave[..., None] > 0, colors[1], colors[2])
+        filled = np.where(masks[i, ..., None], stripes, ground)
         images[i] = np.clip(filled + rng.normal(0, 15, filled.shape), 0, 255)
     return images.transpose(0, 3, 1, 2), labels, masks

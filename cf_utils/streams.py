@@ -3,7 +3,8 @@
 Scenarios (van de Ven and Tolias 2019, arXiv:1904.07734):
 task    the task is known at test time: of a sample's outputs only those of its own task count;
 domain  every task has the same outputs: labels are counted within the task;
-class   the task is unknown: all outputs count, or those of the classes seen so far (``outputs="seen"``).
+class   the task is unknown: all outputs count, or those of the classes seen so far
+(``outputs="seen"``).
 """
 
 from dataclasses import dataclass, replace
@@ -20,7 +21,7 @@ FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 @dataclass(frozen=True)
 class Task:
-    """One task: images ``[N, C, H, W]`` uint8 and labels ``[N]``, which are indices of network outputs."""
+    """One task: images ``[N, C, H, W]`` uint8, labels ``[N]``, indices of network outputs."""
 
     name: str
     labels: tuple[int, ...]
@@ -34,7 +35,10 @@ class Task:
 
 @dataclass(frozen=True)
 class Stream:
-    """Tasks in order. ``groups`` holds each task's labels (a joint stream's one task holds several groups)."""
+    """Tasks in order.
+
+    ``groups`` holds each task's labels (a joint stream's one task holds several groups).
+    """
 
     name: str
     scenario: str
@@ -53,15 +57,21 @@ class Stream:
 
     def to(self, device):
         """The same stream with every task's tensors on ``device``."""
-        tasks = [replace(task, **{f: getattr(task, f).to(device) for f in FIELDS}) for task in self.tasks]
-        images = replace(self.images, mean=self.images.mean.to(device), std=self.images.std.to(device))
+        tasks = [
+            replace(task, **{f: getattr(task, f).to(device) for f in FIELDS}) for task in self.tasks
+        ]
+        images = replace(
+            self.images, mean=self.images.mean.to(device), std=self.images.std.to(device)
+        )
         return replace(self, tasks=tuple(tasks), images=images)
 
     def allowed(self, t, outputs, device="cpu"):
-        """Which of a network's ``outputs`` count at task ``t`` (from 0), for each label: ``[outputs, outputs]`` bool.
+        """Which of a network's ``outputs`` count at task ``t`` (from 0), for each label:
+        ``[outputs, outputs]`` bool.
 
-        In the task scenario a label competes with those of its own task alone. Else all rows are alike: all outputs, or
-        those of the tasks up to ``t`` (in the domain scenario, and with ``outputs="seen"``).
+        In the task scenario a label competes with those of its own task alone. Else all rows are
+        alike: all outputs, or those of the tasks up to ``t`` (in the domain scenario, and with
+        ``outputs="seen"``).
         """
         table = torch.zeros(outputs, outputs, dtype=torch.bool, device=device)
         if self.scenario == "task":
@@ -71,15 +81,18 @@ class Stream:
         elif self.scenario == "class" and not self.seen_only:
             table.fill_(True)
         else:
-            table[:, sorted({label for task in self.tasks[: t + 1] for label in task.labels})] = True
+            table[:, sorted({label for task in self.tasks[: t + 1] for label in task.labels})] = (
+                True
+            )
         return table
 
 
 def split(images, classes, scenario="class", outputs="all"):
     """A stream over disjoint groups of classes, e.g. ``[[1, 2], [3, 4]]``.
 
-    outputs: in the class scenario ``"all"`` outputs of the network count from the start, or those ``"seen"`` so far.
-    Raises ValueError for an unknown scenario or class, a class in two tasks, or a task without images.
+    outputs: in the class scenario ``"all"`` outputs of the network count from the start, or those
+    ``"seen"`` so far. Raises ValueError for an unknown scenario or class, a class in two tasks, or
+    a task without images.
     """
     _check_scenario(scenario, outputs)
     if not all(isinstance(group, list | tuple | range) for group in classes):
@@ -89,31 +102,43 @@ def split(images, classes, scenario="class", outputs="all"):
         raise ValueError("a stream needs at least one task, and each task at least one class")
     flat = [c for group in groups for c in group]
     if unknown := [c for c in flat if not (is_whole(c) and 0 <= c < count)]:
-        raise ValueError(f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {count - 1}")
+        raise ValueError(
+            f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {count - 1}"
+        )
     if twice := [c for c in flat if flat.count(c) > 1]:
-        raise ValueError(f"class {twice[0]} stands in two places; tasks of a split stream are disjoint")
+        raise ValueError(
+            f"class {twice[0]} stands in two places; tasks of a split stream are disjoint"
+        )
     if scenario == "domain" and len({len(group) for group in groups}) > 1:
         raise ValueError("in the domain scenario every task needs the same number of classes")
     groups = [[int(c) for c in group] for group in groups]
-    parts = [(f"[{', '.join(images.classes[c] for c in group)}]", group, lambda x: x) for group in groups]
+    parts = [
+        (f"[{', '.join(images.classes[c] for c in group)}]", group, lambda x: x) for group in groups
+    ]
     return _stream("split", images, parts, scenario, outputs)
 
 
 def draw_classes(images, tasks, classes, seed=0):
-    """Draw disjoint groups of classes for ``split``: ``tasks`` lists of ``classes`` class indices each, by ``seed``.
+    """Draw disjoint groups of classes for ``split``:
+    ``tasks`` lists of ``classes`` class indices each, by ``seed``.
 
     Raises ValueError if a number is below 1 or the dataset has too few classes.
     """
     tasks, classes = check_count("tasks", tasks, 1), check_count("classes", classes, 1)
     count = len(images.classes)
     if tasks * classes > count:
-        raise ValueError(f"{tasks} tasks of {classes} classes need {tasks * classes}, but {images.name} has {count}")
-    order = torch.randperm(count, generator=torch.Generator().manual_seed(check_count("seed", seed))).tolist()
+        raise ValueError(
+            f"{tasks} tasks of {classes} classes need "
+            f"{tasks * classes}, but {images.name} has {count}"
+        )
+    order = torch.randperm(
+        count, generator=torch.Generator().manual_seed(check_count("seed", seed))
+    ).tolist()
     return [order[t * classes : (t + 1) * classes] for t in range(tasks)]
 
 
 def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
-    """All classes in every task; each task after the first permutes the pixels by an order of its own.
+    """All classes in every task; each after the first permutes the pixels by its own order.
 
     The permutation is the same for every channel (Goodfellow et al. 2013, arXiv:1312.6211).
     """
@@ -121,7 +146,9 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
     _check_scenario(scenario, outputs)
     generator = torch.Generator().manual_seed(check_count("seed", seed))
     pixels = images.x_train[0, 0].numel()
-    orders = [torch.arange(pixels)] + [torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)]
+    orders = [torch.arange(pixels)] + [
+        torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)
+    ]
     classes = list(range(len(images.classes)))
     parts = [
         (f"permutation {t}", classes, lambda x, order=order: x.flatten(2)[:, :, order].view_as(x))
@@ -131,7 +158,9 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
 
 
 def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all"):
-    """All classes in every task, turned counter-clockwise by ``degrees[t]`` (Lopez-Paz and Ranzato 2017)."""
+    """All classes in every task, turned counter-clockwise by ``degrees[t]`` (Lopez-Paz and Ranzato
+    2017).
+    """
     import_torchvision()
     from torchvision.transforms import v2
 
@@ -140,7 +169,10 @@ def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all
     _check_scenario(scenario, outputs)
 
     def turn(x, angle):
-        turned = (v2.functional.rotate(c, float(angle), v2.InterpolationMode.BILINEAR) for c in x.split(5000))
+        turned = (
+            v2.functional.rotate(c, float(angle), v2.InterpolationMode.BILINEAR)
+            for c in x.split(5000)
+        )
         return torch.cat(list(turned)) if angle % 360 else x
 
     classes = list(range(len(images.classes)))
@@ -149,19 +181,25 @@ def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all
 
 
 def joint(stream):
-    """Concurrent training: one task with the data of all tasks of ``stream``; the upper bound of the comparisons.
+    """Concurrent training: one task with the data of all tasks of ``stream``.
 
-    Its accuracy counts every image the same, as ``metrics.accuracy_over_samples`` of a run on ``stream`` does. The one
-    that counts every task the same, as ``metrics.average_accuracy`` of that run does, is
-    ``training.task_accuracies(run.model, stream).mean(1)`` of the joint run. The two differ where tasks do in size.
+    The upper bound of the comparisons. Its accuracy counts every image the same, as
+    ``metrics.accuracy_over_samples`` of a run on ``stream`` does. The one that counts every task
+    the same, as ``metrics.average_accuracy`` of that run does, is
+    ``training.task_accuracies(run.model, stream).mean(1)`` of the joint run. The two differ where
+    tasks do in size.
     """
     merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in FIELDS}
     labels = tuple(sorted({label for task in stream.tasks for label in task.labels}))
-    return replace(stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),))
+    return replace(
+        stream, name=f"joint {stream.name}", tasks=(Task("all tasks at once", labels, **merged),)
+    )
 
 
 def mask_logits(logits, y, allowed):
-    """Set logits ``[R, B, outputs]`` that do not count for labels y ``[R, B]`` to -inf, as of ``Stream.allowed``."""
+    """Set logits ``[R, B, outputs]`` that do not count for labels y ``[R, B]`` to -inf,
+    as of ``Stream.allowed``.
+    """
     return logits if allowed.all() else logits.masked_fill(~allowed[y], float("-inf"))
 
 
@@ -175,21 +213,29 @@ def _check_scenario(scenario, outputs):
 
 
 def _stream(kind, images, parts, scenario, outputs, step=0):
-    """A stream with a task for each of ``parts``: its name, its classes and the function that changes its images.
+    """A stream with a task for each of ``parts``: its name,
+    its classes and the function that changes its images.
 
-    Class c of task t gets the label c + t * step; in the domain scenario, its place among the task's classes.
+    Class c of task t gets the label c + t * step; in the domain scenario, its place among the
+    task's classes.
     """
     tasks = []
     for t, (name, classes, change) in enumerate(parts):
         table = torch.full((len(images.classes),), -1)
-        table[classes] = torch.arange(len(classes)) if scenario == "domain" else torch.tensor(classes) + t * step
+        table[classes] = (
+            torch.arange(len(classes)) if scenario == "domain" else torch.tensor(classes) + t * step
+        )
         tasks.append(_task(name, images, table, change))
     groups = tuple(task.labels for task in tasks)
-    return Stream(f"{kind} {images.name}", scenario, tuple(tasks), groups, images, outputs == "seen")
+    return Stream(
+        f"{kind} {images.name}", scenario, tuple(tasks), groups, images, outputs == "seen"
+    )
 
 
 def _task(name, images, table, change):
-    """The images whose class has an entry of 0 or more in ``table`` (class -> label), passed through ``change``."""
+    """The images whose class has an entry of 0 or more in ``table`` (class -> label),
+    passed through ``change``.
+    """
     parts = {}
     for part in ("train", "val", "test"):
         x, y = getattr(images, f"x_{part}"), table[getattr(images, f"y_{part}")]

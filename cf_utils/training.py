@@ -20,8 +20,18 @@ from cf_utils.streams import mask_logits
 
 log = logging.getLogger(__name__)
 PRECISIONS = ("float32", "bfloat16")
-OPTIMIZER_KEYS = ("optimizer", "lr", "weight_decay", "momentum", "fresh_optimizer", "stop_at", "allow_divergence")
-OPTIMIZERS = {kind.__name__.lower(): kind for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.Adagrad)}
+OPTIMIZER_KEYS = (
+    "optimizer",
+    "lr",
+    "weight_decay",
+    "momentum",
+    "fresh_optimizer",
+    "stop_at",
+    "allow_divergence",
+)
+OPTIMIZERS = {
+    kind.__name__.lower(): kind for kind in (optim.SGD, optim.Adam, optim.AdamW, optim.Adagrad)
+}
 
 
 class Diverged(FloatingPointError):
@@ -32,15 +42,17 @@ class Diverged(FloatingPointError):
 class TrainConfig:
     """Settings of training.
 
-    epochs: passes over each task, at most. batch_size: samples a step; a last batch of one sample is left out, since
-    batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw or adagrad. weight_decay: the
-    optimizer's own (decoupled in adamw). momentum: of sgd. fresh_optimizer: a new one for every task, in place of one
-    for the whole stream. stop_at: in (0, 1]; a replica whose accuracy over an epoch's training batches exceeds it
-    trains no further on this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of
-    raising Diverged. threads: of the CPU (small networks are fastest, and steadiest, on one); CF_THREADS overrides it.
-    precision: "float32", or "bfloat16", in which the training passes compute (torch.autocast; weights, optimizer and
-    loss stay float32, and so does whatever is measured); about twice as fast for convolutions where the processor has a
-    unit for it (avx512_bf16, amx_bf16), slower where it has none.
+    epochs: passes over each task, at most. batch_size: samples a step; a last batch of one sample
+    is left out, since batch-norm cannot train on it. lr: learning rate. optimizer: sgd, adam, adamw
+    or adagrad. weight_decay: the optimizer's own (decoupled in adamw). momentum: of sgd.
+    fresh_optimizer: a new one for every task, in place of one for the whole stream. stop_at: in (0,
+    1]; a replica whose accuracy over an epoch's training batches exceeds it trains no further on
+    this task. allow_divergence: record NaN accuracies for a replica with a NaN loss, in place of
+    raising Diverged. threads: of the CPU (small networks are fastest, and steadiest, on one);
+    CF_THREADS overrides it. precision: "float32", or "bfloat16", in which the training passes
+    compute (torch.autocast; weights, optimizer and loss stay float32, and so does whatever is
+    measured); about twice as fast for convolutions where the processor has a unit for it
+    (avx512_bf16, amx_bf16), slower where it has none.
     """
 
     epochs: int = 1
@@ -63,9 +75,13 @@ class TrainConfig:
         for name in ("fresh_optimizer", "allow_divergence"):
             self._keep(name, check_switch(name, getattr(self, name)))
         if self.optimizer not in OPTIMIZERS:
-            raise ValueError(f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}")
+            raise ValueError(
+                f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}"
+            )
         if self.precision not in PRECISIONS:
-            raise ValueError(f"unknown precision {self.precision!r}; known are {', '.join(PRECISIONS)}")
+            raise ValueError(
+                f"unknown precision {self.precision!r}; known are {', '.join(PRECISIONS)}"
+            )
         if self.stop_at is not None:
             if not 0 < number(self.stop_at) <= 1:
                 raise ValueError(f"stop_at={self.stop_at!r} is not an accuracy; it lies in (0, 1]")
@@ -79,12 +95,14 @@ class TrainConfig:
 class Run:
     """What a run leaves behind.
 
-    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end. seeds: list of R.
-    history: one dict for each task and epoch: task and epoch (from 0), loss and accuracy on the training batches,
-    ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged: ``[R]`` bool. methods: the run's own
-    copies, with what they stored. optimizer: its state, None if every task has a fresh one. rng: state of torch's
-    generator, from which dropout draws. config, evaluate: as it was trained with. start: digest of the weights it began
-    with. Model, methods and optimizer stay on the device that it was trained on; all else is on the CPU.
+    accuracy: ``[R, done + 1, T]`` in [0, 1], row 0 before training; done = T at the end. seeds:
+    list of R.
+    history: one dict for each task and epoch: task and epoch (from 0), loss and accuracy on the
+    training batches, ``[R]`` each. epochs: ``[R, T]``, epochs trained on each task. diverged:
+    ``[R]`` bool. methods: the run's own copies, with what they stored. optimizer: its state, None
+    if every task has a fresh one. rng: state of torch's generator, from which dropout draws.
+    config, evaluate: as it was trained with. start: digest of the weights it began with. Model,
+    methods and optimizer stay on the device that it was trained on; all else is on the CPU.
     """
 
     accuracy: torch.Tensor
@@ -110,11 +128,12 @@ class Run:
 class Loop:
     """State of the training loop, handed to methods and observers.
 
-    t: index of the task, from 0. epoch: from 0. step: steps taken on this task. epoch_step: index of the step within
-    this epoch. steps: steps an epoch has. active: ``[R]`` bool, replicas that still train on this task. loss: ``[R]``,
-    the last step's, penalties included. allowed: which outputs count in training on this task, as of
-    ``Stream.allowed``; all_count: whether that is all of them, for every label. leaves: where replicas stop apart, a
-    list of tensors for each replica, views into the stacked parameters.
+    t: index of the task, from 0. epoch: from 0. step: steps taken on this task. epoch_step: index
+    of the step within this epoch. steps: steps an epoch has. active: ``[R]`` bool, replicas that
+    still train on this task. loss: ``[R]``, the last step's, penalties included. allowed: which
+    outputs count in training on this task, as of ``Stream.allowed``; all_count: whether that is all
+    of them, for every label. leaves: where replicas stop apart, a list of tensors for each replica,
+    views into the stacked parameters.
     """
 
     model: Replicas
@@ -163,7 +182,9 @@ class Loop:
 
     def computing(self):
         """A block in which passes compute in ``config.precision``."""
-        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16")
+        return torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.config.precision == "bfloat16"
+        )
 
     def tell(self, moment):
         """Let methods, then observers, act on a moment of ``methods.Moments``, by its name."""
@@ -176,12 +197,16 @@ class Loop:
         return full + (rest > 1 or (full == 0 and rest == 1))
 
     def train_epoch(self, x, y, purpose="order"):
-        """One pass over samples that replicas share (y ``[N]``) or hold each (y ``[R, N]``), each in its own order.
+        """One pass over samples that replicas share (y ``[N]``) or hold each (y ``[R, N]``),
+        each in its own order.
 
         Returns mean loss and accuracy over the pass, ``[R]`` each.
         """
         seeds, n = self.seeds, y.shape[-1]
-        orders = [torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t)) for s in seeds]
+        orders = [
+            torch.randperm(n, generator=generator(s, f"{purpose} {self.epoch}", self.t))
+            for s in seeds
+        ]
         self.steps = self.count_steps(n)
         index = torch.stack(orders).to(self.device)
         if y.ndim == 2:  # each replica's own samples, laid end to end
@@ -193,19 +218,27 @@ class Loop:
             batch = Batch(take(x, index), take(y, index), index.shape[1])
             logits = self.train_step(batch)
             loss = loss + self.loss * batch.new
-            correct = correct + (logits[:, : batch.new].max(2).indices == batch.y[:, : batch.new]).sum(1)
+            correct = correct + (
+                logits[:, : batch.new].max(2).indices == batch.y[:, : batch.new]
+            ).sum(1)
             count += batch.new
         return loss / count, correct / count
 
     def train_step(self, batch):
-        """One step of the optimizer on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
+        """One optimizer step on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
         for method in self.methods:
             batch = method.augment(self, batch)
         stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
-        kept = {name: value[stopped] for name, value in self.model.statistics.items()} if len(stopped) else {}
+        kept = (
+            {name: value[stopped] for name, value in self.model.statistics.items()}
+            if len(stopped)
+            else {}
+        )
         x = self.scaled(_channels_last(batch.x) if self.config.precision == "bfloat16" else batch.x)
         with self.computing():
-            looked_at = self.model.relus if any(method.uses_hidden for method in self.methods) else ()
+            looked_at = (
+                self.model.relus if any(method.uses_hidden for method in self.methods) else ()
+            )
             raw, batch.hidden = self.model.activations(x, looked_at)
             raw = raw.to(next(self.model.parameters()).dtype)
             logits = raw if self.all_count else mask_logits(raw, batch.y, self.allowed)
@@ -215,7 +248,8 @@ class Loop:
                 loss = loss if penalty is None else loss + penalty
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
-        for name, before in kept.items():  # of stopped replicas; not sooner, since backward reads them
+        for name, before in kept.items():
+            # Of stopped replicas; not sooner, since backward reads them.
             self.model.statistics[name][stopped] = before
         for method in self.methods:
             method.adjust_gradients(self)
@@ -227,7 +261,9 @@ class Loop:
         return logits.detach()
 
     def _give_gradients_to_leaves(self):
-        """A stopped replica gets no gradient, and so no step of any kind: no momentum, no decay, no step count."""
+        """A stopped replica gets no gradient, and so no step of any kind:
+        no momentum, no decay, no step count.
+        """
         active = self.active.tolist() if self.leaves else []
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
@@ -235,7 +271,9 @@ class Loop:
 
 
 def _channels_last(x):
-    """Images ``[R, B, C, H, W]`` with a pixel's colours side by side in memory, as bfloat16's convolutions want it."""
+    """Images ``[R, B, C, H, W]`` with a pixel's colours side by side in memory,
+    as bfloat16's convolutions want it.
+    """
     return x.movedim(2, 4).contiguous().movedim(4, 2)
 
 
@@ -251,28 +289,43 @@ def run_stream(
     until=None,
     head=None,
 ):
-    """Train replicas of a network on a stream of tasks, one after the other, and measure them after each.
+    """Train replicas of a network on a stream of tasks, and measure them after each.
 
-    build: makes one network (see ``start_from`` for trained ones, ``proceed`` for a Run). method: a Method, or a list
-    of them, applied in order. config: TrainConfig. seeds: one for each replica. device: "auto" takes CUDA where there
-    is one. observers: what watches the run at each of its moments (``observers``); what they record stays with them.
-    evaluate: "test" or "val", the images that accuracies are measured on. until: stop once so many tasks are trained;
-    None: all. head: as of ``Replicas``.
-    Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError for bad arguments,
-    Diverged for a loss that is no longer a number.
+    build: makes one network (see ``start_from`` for trained ones, ``proceed`` for a Run). method: a
+    Method, or a list of them, applied in order. config: TrainConfig. seeds: one for each replica.
+    device: "auto" takes CUDA where there is one. observers: what watches the run at each of its
+    moments (``observers``); what they record stays with them. evaluate: "test" or "val", the images
+    that accuracies are measured on. until: stop once so many tasks are trained; None: all. head: as
+    of ``Replicas``.
+    Returns a Run; the same arguments give the same one on one machine and device. Raises ValueError
+    for bad arguments, Diverged for a loss that is no longer a number.
     """
     if isinstance(build, Run):
-        raise ValueError("run_stream takes what builds a network; training.proceed(run, stream) goes on with a Run")
+        raise ValueError(
+            "run_stream takes what builds a network; "
+            "training.proceed(run, stream) goes on with a Run"
+        )
     if isinstance(build, Replicas):
-        raise ValueError("run_stream takes what builds a network; training.start_from(replicas, ...) starts from these")
-    return start_from(Replicas(build, seeds, head), method, stream, config, device, observers, evaluate, until)
+        raise ValueError(
+            "run_stream takes what builds a network; "
+            "training.start_from(replicas, ...) starts from these"
+        )
+    return start_from(
+        Replicas(build, seeds, head), method, stream, config, device, observers, evaluate, until
+    )
 
 
-def start_from(replicas, method, stream, config=None, device="auto", observers=(), evaluate="test", until=None):
+def start_from(
+    replicas, method, stream, config=None, device="auto", observers=(), evaluate="test", until=None
+):
     """As ``run_stream``, from a copy of Replicas as they are, trained or not."""
     if not isinstance(replicas, Replicas):
-        raise ValueError(f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder")
-    device, model, blank = pick_device(device), copy.deepcopy(replicas), torch.zeros(len(replicas), len(stream))
+        raise ValueError(
+            f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder"
+        )
+    device = pick_device(device)
+    model = copy.deepcopy(replicas)
+    blank = torch.zeros(len(replicas), len(stream))
     run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
     run.config, run.evaluate, run.start = config or TrainConfig(), evaluate, digest(model.weights)
     return _go_on(run, stream, device, observers, until)
@@ -282,8 +335,9 @@ def proceed(run, stream, until=None, device="auto", observers=(), **changes):
     """Go on with a copy of a run after its last task, as if it had never stopped.
 
     On another kind of device than before that holds to rounding, and dropout draws other masks.
-    stream: the run's own, or one of as many tasks. until: as of ``run_stream``, tasks of the earlier part counted.
-    changes: ``method`` or ``config``, for the tasks to come; what is not named stays as it was.
+    stream: the run's own, or one of as many tasks. until: as of ``run_stream``, tasks of the
+    earlier part counted. changes: ``method`` or ``config``, for the tasks to come; what is not
+    named stays as it was.
     Raises ValueError for other changes, or for one that the optimizer's state does not fit.
     """
     if not isinstance(run, Run):
@@ -296,7 +350,9 @@ def proceed(run, stream, until=None, device="auto", observers=(), **changes):
     for key in OPTIMIZER_KEYS if run.optimizer is not None else ():
         was, now = getattr(before, key), getattr(run.config, key)
         if was != now:
-            raise ValueError(f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}")
+            raise ValueError(
+                f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}"
+            )
     return _go_on(run, stream, device, observers, until)
 
 
@@ -312,10 +368,19 @@ def _go_on(run, stream, device, observers, until):
         one.to(device)
     data, progress = stream.to(device), watching(until)
     loop = Loop(
-        run.model.to(device), run.methods, data, run.config, (*observers, *progress), device, history=run.history
+        run.model.to(device),
+        run.methods,
+        data,
+        run.config,
+        (*observers, *progress),
+        device,
+        history=run.history,
     )
     try:
-        with _threads(run.config.threads), torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        with (
+            _threads(run.config.threads),
+            torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        ):
             torch.manual_seed(generator(loop.seeds, "dropout").initial_seed())
             _train(loop, run, until)
     except KeyboardInterrupt:
@@ -328,18 +393,24 @@ def _go_on(run, stream, device, observers, until):
 
 
 def take_over(run, method, stream, device="auto"):
-    """A copy of a run on the first task alone, handed to another method, which is told of that task.
+    """A copy of a run on the first task, handed to another method, which is told of that task.
 
-    ``proceed(take_over(run, method, stream), stream)`` ends as if the method had been there from the start, so
-    that many methods share one training on the first task (a contract test over all of them).
-    Raises ValueError if the run has trained more than one task, or none, or for a method that acts on a first task.
+    ``proceed(take_over(run, method, stream), stream)`` ends as if the method had been there from
+    the start, so that many methods share one training on the first task (a contract test over all
+    of them).
+    Raises ValueError if the run has trained more than one task, or none, or for a method that acts
+    on a first task.
     """
     if run.done != 1:
-        raise ValueError(f"the run has trained {run.done} tasks; a method can take over after the first alone")
+        raise ValueError(
+            f"the run has trained {run.done} tasks; a method can take over after the first alone"
+        )
     device, run = pick_device(device), copy.deepcopy(run)
     run.methods = _copied(method, len(run.model))
     if early := [type(m).__name__ for m in run.methods if m.from_start]:
-        raise ValueError(f"{early[0]} acts on the first task already, so it can't take over after it")
+        raise ValueError(
+            f"{early[0]} acts on the first task already, so it can't take over after it"
+        )
     loop = Loop(run.model.to(device), run.methods, stream.to(device), run.config, (), device)
     loop.tell("before_task")
     loop.tell("after_task")
@@ -347,14 +418,27 @@ def take_over(run, method, stream, device="auto"):
 
 
 def _check_fits(model, methods, config):
-    """ValueError if seeds repeat though nothing sets replicas apart, or network, method and settings do not fit."""
-    apart = [v for m in methods for v in vars(m).values() if isinstance(v, torch.Tensor | list) and len(_flat(v)) > 1]
+    """ValueError if seeds repeat though nothing sets replicas apart, or network,
+    method and settings do not fit.
+    """
+    apart = [
+        v
+        for m in methods
+        for v in vars(m).values()
+        if isinstance(v, torch.Tensor | list) and len(_flat(v)) > 1
+    ]
     if len(set(model.seeds)) < len(model.seeds) and not apart:
-        raise ValueError(f"seeds={model.seeds} repeat one, whose runs would be the same; give different ones")
+        raise ValueError(
+            f"seeds={model.seeds} repeat one, whose runs would be the same; give different ones"
+        )
     if needy := [type(m).__name__ for m in methods if m.uses_hidden and not model.relus]:
-        raise ValueError(f"{needy[0]} looks at what ReLUs put out, but the network has no nn.ReLU layers")
+        raise ValueError(
+            f"{needy[0]} looks at what ReLUs put out, but the network has no nn.ReLU layers"
+        )
     if config.batch_size == 1 and model.has_batch_norm:
-        raise ValueError("batch_size=1 is not possible with batch-norm, which needs two samples or more")
+        raise ValueError(
+            "batch_size=1 is not possible with batch-norm, which needs two samples or more"
+        )
 
 
 def _flat(values):
@@ -365,34 +449,51 @@ def _check(run, stream, until):
     if run.evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={run.evaluate!r} is unknown; it is 'test' or 'val'")
     if any(len(getattr(task, f"y_{run.evaluate}")) == 0 for task in stream.tasks):
-        raise ValueError(f"the stream has a task without {run.evaluate} images; load with validation=1000 or so")
+        raise ValueError(
+            f"the stream has a task without {run.evaluate} images; load with validation=1000 or so"
+        )
     if run.accuracy.shape[2] != len(stream):
-        raise ValueError(f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}")
+        raise ValueError(
+            f"the run is one on {run.accuracy.shape[2]} tasks, but this stream has {len(stream)}"
+        )
     if not is_whole(until) or not run.done <= until <= len(stream):
-        raise ValueError(f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}")
+        raise ValueError(
+            f"until={until!r} is not possible; it is a number of tasks, {run.done} to {len(stream)}"
+        )
 
 
 def _copied(method, replicas):
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
     if not all(isinstance(m, Method) for m in methods):
-        raise ValueError(f"{method!r} is no method; give e.g. methods.Finetune() or a list of methods")
+        raise ValueError(
+            f"{method!r} is no method; give e.g. methods.Finetune() or a list of methods"
+        )
     for m in methods:
         strength = getattr(m, m.dial or "", None)
         if isinstance(strength, torch.Tensor) and strength.ndim == 1 and len(strength) != replicas:
-            raise ValueError(f"{m.dial} has {len(strength)} entries, but there are {replicas} replicas")
+            raise ValueError(
+                f"{m.dial} has {len(strength)} entries, but there are {replicas} replicas"
+            )
     return methods
 
 
 def _train(loop, run, until):
-    """Train on the tasks that ``run`` still lacks, up to ``until``, and measure it before the first and after each."""
+    """Train on the tasks that ``run`` still lacks, up to ``until``,
+    and measure it before the first and after each.
+    """
     model, stream, outputs = loop.model, loop.stream, count_outputs(loop.model, loop.stream)
     if run.done == 0:
         run.accuracy = task_accuracies(model, stream, 0, run.evaluate).unsqueeze(1)
     if run.optimizer is not None:
         _make_optimizer(loop)
         loop.optimizer.load_state_dict(run.optimizer)
-    source = torch.cuda.default_generators[loop.device.index] if loop.device.type == "cuda" else torch.default_generator
-    if run.rng is not None and len(run.rng) == len(source.get_state()):  # not that of another kind of device
+    source = (
+        torch.cuda.default_generators[loop.device.index]
+        if loop.device.type == "cuda"
+        else torch.default_generator
+    )
+    if run.rng is not None and len(run.rng) == len(source.get_state()):
+        # Not that of another kind of device.
         source.set_state(run.rng)
     for loop.t in range(run.done, until):
         loop.allow(outputs)
@@ -403,13 +504,15 @@ def _train(loop, run, until):
         row = torch.where(run.diverged.unsqueeze(1), torch.nan, row)
         run.accuracy = torch.cat([run.accuracy, row.unsqueeze(1)], 1)
         log.info("task %d of %d: mean accuracy %.3f", loop.t + 1, len(stream), row.mean())
-    run.optimizer = None if loop.config.fresh_optimizer or not loop.optimizer else loop.optimizer.state_dict()
+    run.optimizer = (
+        None if loop.config.fresh_optimizer or not loop.optimizer else loop.optimizer.state_dict()
+    )
     run.rng = source.get_state()
     model.eval()
 
 
 def train_task(loop, diverged, epochs):
-    """Train on ``loop.task``; marks replicas with a NaN loss in ``diverged`` and counts ``epochs``."""
+    """Train on ``loop.task``; marks replicas with a NaN loss as ``diverged``, counts ``epochs``."""
     config = loop.config
     loop.step = loop.epoch = 0
     loop.active = ~diverged.to(loop.device)
@@ -422,34 +525,42 @@ def train_task(loop, diverged, epochs):
         loss, accuracy = loop.train_epoch(loop.task.x_train, loop.task.y_train)
         trained = loop.active.cpu()
         epochs[:, loop.t] += trained
-        loss, accuracy = (torch.where(trained, value.cpu().double(), torch.nan) for value in (loss, accuracy))
-        loop.history.append({"task": loop.t, "epoch": loop.epoch, "loss": loss, "accuracy": accuracy})
-        finite = (
-            torch.stack([w.detach().isfinite().reshape(len(w), -1).all(1) for w in loop.model.parameters()])
-            .all(0)
-            .cpu()
-        )
-        failed = trained & ~(loss.isfinite() & finite)
-        if failed.any() and not config.allow_divergence:
-            seed = loop.seeds[int(failed.nonzero()[0])]
-            raise Diverged(
-                f"the loss of seed {seed} is no longer a finite number in task {loop.t + 1}, epoch {loop.epoch + 1}; "
-                "lower lr or the method's strength, or set allow_divergence=True to record NaN for it"
-            )
+        found = {"loss": loss, "accuracy": accuracy}
+        found = {k: torch.where(trained, v.cpu().double(), torch.nan) for k, v in found.items()}
+        loop.history.append({"task": loop.t, "epoch": loop.epoch, **found})
+        failed = _failed(loop, trained, found["loss"])
         diverged |= failed
         loop.active &= ~failed.to(loop.device)
         if config.stop_at is not None:
-            loop.active &= ~(accuracy > config.stop_at).to(loop.device)
+            loop.active &= ~(found["accuracy"] > config.stop_at).to(loop.device)
         loop.tell("after_epoch")
         if not loop.active.any():
             break
     loop.tell("after_task")
 
 
-def predict(model, images, x, chunk=None):
-    """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x`` ``[N, C, H, W]`` uint8; on its device.
+def _failed(loop, trained, loss):
+    """Which of the replicas that trained have a loss or weight that is no number any more.
 
-    chunk: images at a time; None: 2,000, of networks with convolutions on a CPU 100, which its cache holds.
+    Raises Diverged unless the settings allow it.
+    """
+    finite = [w.detach().isfinite().reshape(len(w), -1).all(1) for w in loop.model.parameters()]
+    failed = trained & ~(loss.isfinite() & torch.stack(finite).all(0).cpu())
+    if failed.any() and not loop.config.allow_divergence:
+        seed = loop.seeds[int(failed.nonzero()[0])]
+        raise Diverged(
+            f"the loss of seed {seed} is no longer a finite number in task "
+            f"{loop.t + 1}, epoch {loop.epoch + 1}; lower lr or the method's "
+            "strength, or set allow_divergence=True to record NaN for it"
+        )
+    return failed
+
+
+def predict(model, images, x, chunk=None):
+    """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x``, on its device.
+
+    x: ``[N, C, H, W]`` uint8. chunk: images at a time; None: 2,000, of networks with convolutions
+    on a CPU 100, which its cache holds.
     """
     return activations(model, images, x, (), chunk)[0]
 
@@ -459,21 +570,28 @@ def activations(model, images, x, layers=None, chunk=None):
 
     layers: their names, as of ``Replicas.activations``; None: every ReLU.
     """
-    weight, convolutional = next(model.parameters()), any(w.ndim == 5 for w in model.weights.values())
+    weight = next(model.parameters())
+    convolutional = any(w.ndim == 5 for w in model.weights.values())
     layout = torch.channels_last if convolutional else torch.contiguous_format
+    chunk = chunk or (100 if convolutional and weight.device.type == "cpu" else 2000)
     layers = model.relus if layers is None else layers
     with evaluating(model):
         scaled = (
             images.scale(part.to(weight.device, memory_format=layout)).to(weight.dtype)
-            for part in x.split(int(chunk or (100 if convolutional and weight.device.type == "cpu" else 2000)))
+            for part in x.split(int(chunk))
         )
-        logits, hidden = zip(*(model.activations(model.share(part), layers) for part in scaled), strict=True)
-    joined = {name: torch.cat([part[name] for part in hidden], 1).to(x.device) for name in hidden[0]}
+        logits, hidden = zip(
+            *(model.activations(model.share(part), layers) for part in scaled), strict=True
+        )
+    joined = {
+        name: torch.cat([part[name] for part in hidden], 1).to(x.device) for name in hidden[0]
+    }
     return torch.cat(logits, 1).to(x.device), joined
 
 
 def accuracy_on(model, images, x, y, allowed=None):
-    """Share of right answers of each replica, ``[R]`` in [0, 1], for shared images ``x`` and labels ``y`` ``[N]``.
+    """Share of right answers of each replica, ``[R]`` in [0, 1],
+    for shared images ``x`` and labels ``y`` ``[N]``.
 
     allowed: which outputs count, as of ``Stream.allowed``; None: all.
     """
@@ -484,7 +602,8 @@ def accuracy_on(model, images, x, y, allowed=None):
 
 
 def task_accuracies(model, stream, done=None, part="test"):
-    """Accuracies ``[R, T]`` in [0, 1] on each task's "test" or "val" images, by the rules of the stream's scenario.
+    """Accuracies ``[R, T]`` in [0, 1] on each task's "test" or "val" images,
+    by the rules of the stream's scenario.
 
     done: how many tasks count as seen; None: all. On the CPU.
     """
@@ -492,25 +611,37 @@ def task_accuracies(model, stream, done=None, part="test"):
     for j, task in enumerate(stream.tasks):
         x, y = getattr(task, f"x_{part}"), getattr(task, f"y_{part}")
         after = max((len(stream) if done is None else done) - 1, j)
-        columns.append(accuracy_on(model, stream.images, x, y, stream.allowed(after, outputs, x.device)))
+        columns.append(
+            accuracy_on(model, stream.images, x, y, stream.allowed(after, outputs, x.device))
+        )
     return torch.stack(columns, 1).cpu()
 
 
 def count_outputs(model, stream):
-    """How many outputs a network has, found by a pass; ValueError if it does not take the stream's images."""
+    """How many outputs a network has, found by a pass.
+
+    Raises ValueError if it does not take the stream's images.
+    """
     sample, weight = stream.tasks[0].x_train[:2], next(model.parameters())
     try:
         outputs = model.find_head(stream.images.scale(sample.to(weight.device)).to(weight.dtype))
     except RuntimeError as error:
         reason, shape = str(error).strip().partition("\n")[0], list(sample.shape[1:])
-        raise ValueError(f"the network does not take the stream's images of shape {shape}: {reason}") from None
+        raise ValueError(
+            f"the network does not take the stream's images of shape {shape}: {reason}"
+        ) from None
     if outputs < stream.outputs:
-        raise ValueError(f"the network has {outputs} outputs, but this stream needs {stream.outputs}")
+        raise ValueError(
+            f"the network has {outputs} outputs, but this stream needs {stream.outputs}"
+        )
     return outputs
 
 
 def _make_optimizer(loop):
-    """One optimizer over the stacked parameters; where replicas stop apart, over views of them, replica by replica."""
+    """One optimizer over the stacked parameters.
+
+    Where replicas stop apart, over views of them, replica by replica.
+    """
     config, parameters = loop.config, list(loop.model.parameters())
     if config.stop_at is not None or config.allow_divergence:
         loop.leaves = [[p.detach()[r] for p in parameters] for r in range(len(loop.model))]
@@ -520,18 +651,24 @@ def _make_optimizer(loop):
     if config.optimizer == "sgd":
         options["momentum"] = config.momentum
     loop.optimizer = OPTIMIZERS[config.optimizer](parameters, **options)
-    if config.optimizer == "sgd" and config.momentum:  # fused SGD takes parameters with a buffer, or without: not both
+    if config.optimizer == "sgd" and config.momentum:
+        # Fused SGD takes parameters with a buffer, or without: not both.
         for p in parameters:
             loop.optimizer.state[p]["momentum_buffer"] = torch.zeros_like(p)
 
 
 def pick_device(name="auto"):
-    """The torch.device of that name, "auto": CUDA where there is one; ValueError for one that is not there."""
+    """The torch.device of that name, "auto": CUDA where there is one.
+
+    Raises ValueError for one that is not there.
+    """
     name = ("cuda" if torch.cuda.is_available() else "cpu") if str(name) == "auto" else name
     try:
         return torch.empty(0, device=torch.device(name)).device  # with its number
     except (RuntimeError, AssertionError):
-        raise ValueError(f"device {name!r} is not there; 'cpu' is, and 'auto' takes CUDA where there is one") from None
+        raise ValueError(
+            f"device {name!r} is not there; 'cpu' is, and 'auto' takes CUDA where there is one"
+        ) from None
 
 
 @contextmanager

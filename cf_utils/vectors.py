@@ -1,4 +1,7 @@
-"""Weights and gradients of stacked replicas as vectors ``[R, P]``; bases of them ``[R, K, P]``, and projections."""
+"""Weights and gradients of stacked replicas as vectors ``[R, P]``.
+
+Bases of them ``[R, K, P]``, and projections.
+"""
 
 import psutil
 import torch
@@ -25,13 +28,19 @@ def pieces(model, vector):
 
 
 def in_part(model, part):
-    """1 for weights of the "head" (what puts out the logits), of the "body" or of "all", else 0: ``[P]``."""
+    """1 for weights of the "head" (what puts out the logits), of the "body" or of "all", else 0:
+    ``[P]``.
+    """
     chosen = {n: part == "all" or (part == "head") == (n in model.head) for n in model.weights}
-    return torch.cat([torch.full_like(w[0].flatten(), chosen[n]) for n, w in model.weights.items()]).detach()
+    return torch.cat(
+        [torch.full_like(w[0].flatten(), chosen[n]) for n, w in model.weights.items()]
+    ).detach()
 
 
 def mean_gradient(loop, x, y, chunk=500):
-    """Gradient ``[R, P]`` of the mean cross-entropy over shared images ``x`` ``[N, C, H, W]`` uint8, labels ``[N]``."""
+    """Gradient ``[R, P]`` of the mean cross-entropy over shared images ``x`` ``[N, C, H, W]``
+    uint8, labels ``[N]``.
+    """
 
     def loss(logits, y):
         return F.cross_entropy(mask_logits(logits, y, loop.allowed).mT, y, reduction="sum")
@@ -44,8 +53,12 @@ def mean_gradient(loop, x, y, chunk=500):
 
 
 def logit_gradient(loop, x, y):
-    """Gradient ``[R, P]`` of the true class's logit, for one image ``[R, C, H, W]`` and label ``[R]`` a replica."""
-    return _gradient(loop, x.unsqueeze(1), y.unsqueeze(1), lambda logits, y: logits[:, 0].gather(1, y).sum())
+    """Gradient ``[R, P]`` of the true class's logit,
+    for one image ``[R, C, H, W]`` and label ``[R]`` a replica.
+    """
+    return _gradient(
+        loop, x.unsqueeze(1), y.unsqueeze(1), lambda logits, y: logits[:, 0].gather(1, y).sum()
+    )
 
 
 def _gradient(loop, x, y, value):
@@ -58,10 +71,12 @@ def _gradient(loop, x, y, value):
 
 
 def orthonormal(new, basis=None, least=1e-3):
-    """``basis`` ``[R, K, P]`` with an orthonormal basis of what the rows of ``new`` ``[R, k, P]`` add to its span.
+    """``basis`` ``[R, K, P]`` with an orthonormal basis of what the rows of ``new`` ``[R, k, P]``
+    add to its span.
 
-    The span is Gram-Schmidt's, found through the eigenvectors of the rows' products, which does not depend on their
-    order. What adds less than ``least`` of the largest is rounding error, and a row of zeros takes its place.
+    The span is Gram-Schmidt's, found through the eigenvectors of the rows' products, which does not
+    depend on their order. What adds less than ``least`` of the largest is rounding error, and a row
+    of zeros takes its place.
     """
     rows = F.normalize(new, dim=2, eps=1e-30)
     for _ in range(2):  # twice is enough (Giraud et al. 2005)
@@ -74,7 +89,7 @@ def orthonormal(new, basis=None, least=1e-3):
 
 
 def project_out(basis, vectors):
-    """Take out of ``vectors`` ``[R, P]``, in place, what lies along a basis ``[R, K, P]``; returns them."""
+    """Take from ``vectors`` ``[R, P]``, in place, what lies along a basis ``[R, K, P]``."""
     if vectors.is_cuda:
         return vectors.sub_(torch.bmm(torch.bmm(basis, vectors.unsqueeze(2)).mT, basis).squeeze(1))
     for row, directions in zip(vectors, basis, strict=True):  # on a CPU four times as fast as bmm
@@ -83,19 +98,31 @@ def project_out(basis, vectors):
 
 
 def share_along(basis, vectors):
-    """Share of the length of ``vectors`` ``[R, P]`` that lies along a basis ``[R, K, P]``: ``[R]`` in [0, 1]."""
+    """Share of the length of ``vectors`` ``[R, P]`` that lies along a basis ``[R, K, P]``:
+    ``[R]`` in [0, 1].
+    """
     return torch.stack([(v @ x).norm() / x.norm() for v, x in zip(basis, vectors, strict=True)])
 
 
 def check_room(model, count, device):
-    """ValueError or MemoryError if ``count`` directions are too many for the network or for the device's memory."""
+    """ValueError or MemoryError if ``count`` directions are too many for the network or for the
+    device's memory.
+    """
     weights = sum(weight[0].numel() for weight in model.parameters())
     if count > weights:
-        raise ValueError(f"a basis of {count} directions is not possible: the network has {weights} weights")
-    needed = 2 * len(model) * count * weights * next(model.parameters()).element_size()  # twice, while it grows
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
+        raise ValueError(
+            f"a basis of {count} directions is not possible: the network has {weights} weights"
+        )
+    # Twice, while it grows.
+    needed = 2 * len(model) * count * weights * next(model.parameters()).element_size()
+    free = (
+        torch.cuda.mem_get_info(device)[0]
+        if device.type == "cuda"
+        else psutil.virtual_memory().available
+    )
     if needed > free:
         raise MemoryError(
-            f"{count} directions of {weights} weights for {len(model)} replicas need {needed / 1e9:.1f} GB to grow, "
-            f"but {free / 1e9:.1f} GB are free; store fewer directions or train fewer replicas"
+            f"{count} directions of {weights} weights for {len(model)} replicas "
+            f"need {needed / 1e9:.1f} GB to grow, but {free / 1e9:.1f} GB are "
+            "free; store fewer directions or train fewer replicas"
         )

@@ -1,4 +1,4 @@
-"""What the tests share: the real digits once a session, and small made images that train in milliseconds."""
+"""What the tests share: the real digits once a session, and small made images."""
 
 import urllib.request
 from functools import partial
@@ -34,7 +34,10 @@ def place(monkeypatch, tmp_path):
 
 
 def make_images(classes=6, train=13, test=4, val=3, size=6):
-    """Noisy copies of one random picture a class. 13 + 13 of two classes leave a last batch of one sample at 5."""
+    """Noisy copies of one random picture a class.
+
+    13 + 13 of two classes leave a last batch of one sample at 5.
+    """
     generator = torch.Generator().manual_seed(0)
     pictures = torch.rand(classes, 1, size, size, generator=generator)
     parts = {}
@@ -44,7 +47,9 @@ def make_images(classes=6, train=13, test=4, val=3, size=6):
         parts |= {f"x_{part}": ((pictures[y] + noise) * 127).to(torch.uint8), f"y_{part}": y}
     pixels = parts["x_train"].double()
     names = tuple(str(c) for c in range(classes))
-    return data.Images("made", names, **parts, mean=pixels.mean().float().view(1), std=pixels.std().float().view(1))
+    return data.Images(
+        "made", names, **parts, mean=pixels.mean().float().view(1), std=pixels.std().float().view(1)
+    )
 
 
 @pytest.fixture(scope="session")
@@ -88,23 +93,35 @@ def train(build, method, stream, config, seeds=(0, 1, 2), **options):
 
 def state(model):
     """Copies of all weights and statistics, name -> ``[R, ...]``."""
-    return {name: value.detach().clone() for name, value in (model.weights | model.statistics).items()}
+    return {
+        name: value.detach().clone() for name, value in (model.weights | model.statistics).items()
+    }
 
 
 def assert_same(found, expected, tolerance=0.0):
     """Dicts of tensors are equal: bitwise (NaN equals NaN), or to an absolute tolerance."""
     assert found.keys() == expected.keys()
     for name in expected:
-        torch.testing.assert_close(found[name], expected[name], rtol=0, atol=tolerance, equal_nan=True, msg=name)
+        torch.testing.assert_close(
+            found[name], expected[name], rtol=0, atol=tolerance, equal_nan=True, msg=name
+        )
 
 
 def assert_equal_alone(run, alone, r):
-    """Replica r of a run equals a run of its own to 1e-8: weights, statistics, accuracies, epochs, losses."""
+    """Replica r of a run equals a run of its own to 1e-8: weights, accuracies, epochs, losses."""
     assert run.seeds[r] == alone.seeds[0]
-    assert_same({k: v[r] for k, v in state(run.model).items()}, {k: v[0] for k, v in state(alone.model).items()}, 1e-8)
-    torch.testing.assert_close(run.accuracy[r], alone.accuracy[0], rtol=0, atol=1e-8, equal_nan=True)
+    assert_same(
+        {k: v[r] for k, v in state(run.model).items()},
+        {k: v[0] for k, v in state(alone.model).items()},
+        1e-8,
+    )
+    torch.testing.assert_close(
+        run.accuracy[r], alone.accuracy[0], rtol=0, atol=1e-8, equal_nan=True
+    )
     assert run.epochs[r].tolist() == alone.epochs[0].tolist()
-    mine = [float(row["loss"][r]) for row in run.history if row["epoch"] < run.epochs[r, row["task"]]]
+    mine = [
+        float(row["loss"][r]) for row in run.history if row["epoch"] < run.epochs[r, row["task"]]
+    ]
     assert mine == pytest.approx([float(row["loss"][0]) for row in alone.history], abs=1e-8)
 
 
@@ -124,7 +141,9 @@ def assert_same_run(found, expected):
     """Two runs end alike, bit by bit: weights, statistics, accuracies, epochs, history."""
     assert_same(state(found.model), state(expected.model))
     for key in ("accuracy", "epochs", "diverged"):
-        torch.testing.assert_close(getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True)
+        torch.testing.assert_close(
+            getattr(found, key), getattr(expected, key), rtol=0, atol=0, equal_nan=True
+        )
     assert found.seeds == expected.seeds and found.done == expected.done
     for mine, other in zip(found.history, expected.history, strict=True):
         torch.testing.assert_close(mine, other, rtol=0, atol=0, equal_nan=True)

@@ -1,9 +1,10 @@
-"""A pretended CUDA device, for machines without one: on it tensors of "cuda" and of the CPU do not mix.
+"""A pretended CUDA device, on which tensors of "cuda" and of the CPU do not mix.
 
-All tensors stay on the CPU; a mark on a tensor's storage, which views share, says that it is "on cuda". Two modes of
-torch keep the marks. ``Operators`` sees every operator as it runs, those of backward passes and of vmap too: it refuses
-mixtures that CUDA's operators refuse, and marks what is made of marked tensors. ``Calls`` sees what Python asks for:
-moves between the devices, makes tensors there, and answers where a tensor is.
+All tensors stay on the CPU; a mark on a tensor's storage, which views share, says that it is "on
+cuda". Two modes of torch keep the marks. ``Operators`` sees every operator as it runs, those of
+backward passes and of vmap too: it refuses mixtures that CUDA's operators refuse, and marks what is
+made of marked tensors. ``Calls`` sees what Python asks for: moves between the devices, makes
+tensors there, and answers where a tensor is.
 """
 
 from contextlib import ExitStack, contextmanager
@@ -16,7 +17,14 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 CPU, CUDA = torch.device("cpu"), torch.device("cuda", 0)
-INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
+INDEXING = {
+    "index",
+    "index_put",
+    "index_put_",
+    "_index_put_impl_",
+    "_unsafe_index",
+    "_unsafe_index_put",
+}
 
 
 @contextmanager
@@ -26,7 +34,11 @@ def pretending():
         yield CUDA
         return
     found = {"_lazy_init": lambda: None, "device_count": lambda: 1, "current_device": lambda: 0}
-    more = {"is_available": lambda: True, "_initialized": True, "default_generators": (Generator(),)}
+    more = {
+        "is_available": lambda: True,
+        "_initialized": True,
+        "default_generators": (Generator(),),
+    }
     more["mem_get_info"] = lambda device=None: (2**33, 2**33)
     calls = Calls()
     with ExitStack() as stack:
@@ -56,7 +68,7 @@ def put(tensor, cuda):
 
 
 def tensors_in(value):
-    """A list of the tensors in what an operator takes or gives: itself, or in lists, tuples and dicts."""
+    """The tensors in what an operator takes or gives: itself, or in lists, tuples and dicts."""
     if isinstance(value, Tensor):
         return [value]
     if isinstance(value, dict):
@@ -67,7 +79,7 @@ def tensors_in(value):
 
 
 class Operators(TorchDispatchMode):
-    """Refuses what CUDA's operators refuse; what they make is on CUDA if an input is, or if it is to be."""
+    """Refuses what CUDA's operators refuse; results are on CUDA if an input is, or as asked."""
 
     def __init__(self, calls):
         super().__init__()
@@ -97,8 +109,8 @@ class Operators(TorchDispatchMode):
 def check_mixture(func, args, given):
     """RuntimeError if an operator on CUDA does not take the tensors of the CPU among those given.
 
-    It takes them as the other side of a copy, as indices of a tensor on CUDA, and if it works entry by entry, as
-    numbers without dimensions that it only reads.
+    It takes them as the other side of a copy, as indices of a tensor on CUDA, and if it works entry
+    by entry, as numbers without dimensions that it only reads.
     """
     name = func.overloadpacket.__name__
     if name == "copy_":
@@ -106,11 +118,18 @@ def check_mixture(func, args, given):
     if name in INDEXING and on_cuda(args[0]):
         given = [value for value in args[2:3] if isinstance(value, Tensor)]
     takes_numbers = name in INDEXING or torch.Tag.pointwise in func.tags
-    written = [arg for arg, told in zip(args, func._schema.arguments, strict=False) if is_written(told)]
+    written = [
+        arg for arg, told in zip(args, func._schema.arguments, strict=False) if is_written(told)
+    ]
     for tensor in given:
-        number = takes_numbers and tensor.ndim == 0 and all(tensor is not other for other in written)
+        number = (
+            takes_numbers and tensor.ndim == 0 and all(tensor is not other for other in written)
+        )
         if not on_cuda(tensor) and not number:
-            raise RuntimeError(f"Expected all tensors to be on the same device, but found cuda:0 and cpu, in {func}")
+            raise RuntimeError(
+                "Expected all tensors to be on the same "
+                f"device, but found cuda:0 and cpu, in {func}"
+            )
 
 
 def is_written(argument):
@@ -118,7 +137,10 @@ def is_written(argument):
 
 
 class Calls(TorchFunctionMode):
-    """Puts tensors where Python wants them, and says that they are there. cuda: whether the call's tensors are."""
+    """Puts tensors where Python wants them, and says that they are there.
+
+    cuda: whether the call's tensors are.
+    """
 
     cuda = False
 
@@ -132,7 +154,9 @@ class Calls(TorchFunctionMode):
         if device is not None:
             kwargs["device"] = CPU
         before = self.cuda
-        self.cuda = is_cuda(device) if device is not None else any(map(on_cuda, tensors_in((args, kwargs))))
+        self.cuda = (
+            is_cuda(device) if device is not None else any(map(on_cuda, tensors_in((args, kwargs))))
+        )
         try:
             made = func(*args, **kwargs)
         finally:
@@ -153,7 +177,10 @@ def to(tensor, *args, **kwargs):
         elif isinstance(value, Tensor):
             wanted = on_cuda(value)
     args = [CPU if isinstance(value, str | torch.device) else value for value in args]
-    kwargs = {key: CPU if key == "device" and value is not None else value for key, value in kwargs.items()}
+    kwargs = {
+        key: CPU if key == "device" and value is not None else value
+        for key, value in kwargs.items()
+    }
     return moved(Tensor.to(tensor, *args, **kwargs), wanted)
 
 
@@ -187,7 +214,9 @@ class Move(torch.autograd.Function):
 def only_of_the_cpu(read):
     def answer(tensor, *args, **kwargs):
         if on_cuda(tensor):
-            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first.")
+            raise TypeError(
+                "can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first."
+            )
         return read(tensor, *args, **kwargs)
 
     return answer
@@ -195,7 +224,9 @@ def only_of_the_cpu(read):
 
 def set_gradient(tensor, gradient):
     if gradient is not None and on_cuda(gradient) != on_cuda(tensor):
-        raise RuntimeError("attempting to assign a gradient that is on another device than its tensor")
+        raise RuntimeError(
+            "attempting to assign a gradient that is on another device than its tensor"
+        )
     Tensor.grad.__set__(tensor, gradient)
 
 
@@ -219,7 +250,9 @@ ANSWERS = {
 
 
 class Generator:
-    """In place of CUDA's own generator: its state, 16 bytes, is a seed and how many operators have drawn."""
+    """In place of CUDA's own generator: its state, 16 bytes,
+    is a seed and how many operators have drawn.
+    """
 
     def __init__(self):
         self.manual_seed(0)
@@ -241,7 +274,9 @@ class Generator:
 
 @contextmanager
 def drawing_from_cuda(on):
-    """In this block torch's generator of the CPU draws as CUDA's would, and stands afterwards where it stood."""
+    """In this block torch's generator of the CPU draws as CUDA's would,
+    and stands afterwards where it stood.
+    """
     if not on:
         yield
         return

@@ -32,8 +32,13 @@ def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, st
 
 
 def test_two_files_take_a_run_up(stream, tmp_path):
-    checkpoint.save(train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2), stream, tmp_path / "a" / "run")
-    assert sorted(path.name for path in (tmp_path / "a" / "run").iterdir()) == ["run.json", "run.pt"]
+    checkpoint.save(
+        train(small(), EWC(1.0), stream, CONFIGS["adam"], until=2), stream, tmp_path / "a" / "run"
+    )
+    assert sorted(path.name for path in (tmp_path / "a" / "run").iterdir()) == [
+        "run.json",
+        "run.pt",
+    ]
 
 
 def test_what_is_exported(images, tmp_path):
@@ -51,7 +56,10 @@ def test_what_is_exported(images, tmp_path):
     classes = json.loads((tmp_path / "task_2" / "classes.json").read_text())
     assert classes == {"task": "[2, 3]", "outputs": [2, 3], "classes": ["2", "3"]}
     performance = json.loads((tmp_path / "task_1" / "performance.json").read_text())
-    assert performance == {"right after": run.accuracy[:, 1, 0].tolist(), "now": run.accuracy[:, 2, 0].tolist()}
+    assert performance == {
+        "right after": run.accuracy[:, 1, 0].tolist(),
+        "now": run.accuracy[:, 2, 0].tolist(),
+    }
     importances = load_file(tmp_path / "importances.safetensors")
     assert torch.equal(importances["fc1.weight"], run.methods[0].springs.importance["fc1.weight"])
 
@@ -70,7 +78,9 @@ class Record(Method):
 
 
 @pytest.mark.parametrize("config", CONFIGS)
-def test_what_is_kept_is_not_trained_again_and_goes_on_where_it_was(config, stream, tmp_path, monkeypatch):
+def test_what_is_kept_is_not_trained_again_and_goes_on_where_it_was(
+    config, stream, tmp_path, monkeypatch
+):
     monkeypatch.setattr(Record, "trained", 0)
     settings, chain = CONFIGS[config], [EWC(2.0), Record()]
     whole = train(build, chain, stream, settings)
@@ -78,13 +88,20 @@ def test_what_is_kept_is_not_trained_again_and_goes_on_where_it_was(config, stre
     checkpoint.save(part, stream, tmp_path / "run")
     assert Record.trained == 4
     for trained in (6, 6):
-        run = checkpoint.kept(tmp_path / "run", build, chain, stream, settings, range(3), device="cpu")
+        run = checkpoint.kept(
+            tmp_path / "run", build, chain, stream, settings, range(3), device="cpu"
+        )
         assert Record.trained == trained
         assert_same_run(run, whole)
         assert [record["t"] for record in run.methods[1].seen] == [0, 1, 2]
-    anew = checkpoint.kept(tmp_path / "other", build, chain, stream, settings, range(3), device="cpu")
+    anew = checkpoint.kept(
+        tmp_path / "other", build, chain, stream, settings, range(3), device="cpu"
+    )
     assert_same_run(anew, whole)
-    with pytest.raises(ValueError, match=r"trained with another seeds: \[0, 1, 2\], not \[0, 1\]; delete the folder"):
+    with pytest.raises(
+        ValueError,
+        match=r"trained with another seeds: \[0, 1, 2\], not \[0, 1\]; delete the folder",
+    ):
         checkpoint.kept(tmp_path / "run", build, chain, stream, settings, [0, 1], device="cpu")
 
 
@@ -101,7 +118,9 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     other = streams.split(images, [[0, 1], [2, 3], [4, 5]], "task")
     turned = [replace(task, x_train=task.x_train.flip(3)) for task in stream.tasks]
     mirrored = replace(stream, tasks=tuple(turned))  # in all but its pixels the same
-    tested = replace(stream, tasks=tuple(replace(task, x_test=task.x_test.flip(3)) for task in stream.tasks))
+    tested = replace(
+        stream, tasks=tuple(replace(task, x_test=task.x_test.flip(3)) for task in stream.tasks)
+    )
 
     def otherwise():
         network = small()()
@@ -111,11 +130,20 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     for arguments, message in [
         ({"build": small("batch")}, "was trained with another network; delete the folder"),
         ({"build": otherwise}, "was trained with another start: "),
-        ({"method": Replay(3)}, r"was trained with another methods: \['MAS'\], not \['Replay'\]; delete the folder"),
+        (
+            {"method": Replay(3)},
+            r"was trained with another methods: \['MAS'\], not \['Replay'\]; delete the folder",
+        ),
         ({"method": MAS(2.0)}, r"was trained with another MAS strength: 1\.0, not 2\.0"),
         ({"method": MAS(1.0, "local")}, "was trained with another MAS kind: 'global', not 'local'"),
-        ({"config": replace(config, epochs=7)}, "was trained with another epochs: 2, not 7; delete the folder"),
-        ({"stream": other}, "another stream: 'split made, class-incremental', not 'split made, task-incremental'"),
+        (
+            {"config": replace(config, epochs=7)},
+            "was trained with another epochs: 2, not 7; delete the folder",
+        ),
+        (
+            {"stream": other},
+            "another stream: 'split made, class-incremental', not 'split made, task-incremental'",
+        ),
         ({"stream": mirrored}, "was trained with another tasks"),
         ({"stream": tested}, "was trained with another tasks"),
     ]:
@@ -157,7 +185,9 @@ def test_a_run_of_an_older_memory_is_refused_in_one_sentence(stream, tmp_path):
     state = torch.load(tmp_path / "run.pt", weights_only=True)
     state["methods"][0]["stored"] = []  # a list of images and labels, once
     torch.save(state, tmp_path / "run.pt")
-    with pytest.raises(ValueError, match="is of an older cf_utils, with another stored; delete the folder"):
+    with pytest.raises(
+        ValueError, match="is of an older cf_utils, with another stored; delete the folder"
+    ):
         checkpoint.load(tmp_path, small(), method, stream, config)
 
 
@@ -204,7 +234,9 @@ def test_a_method_that_stores_what_cannot_be_written_is_named(stream, tmp_path):
 
 @pytest.mark.parametrize("cls", [pytest.param(cls, id=name) for name, cls in METHODS.items()])
 @pytest.mark.parametrize("config", CONFIGS)
-def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_there(cls, config, stream, tmp_path):
+def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_there(
+    cls, config, stream, tmp_path
+):
     method, settings = cls(**cls.example), CONFIGS[config]
     first = train(build, Finetune(), stream, settings, until=1)
     if cls.from_start:
@@ -216,10 +248,14 @@ def test_a_method_that_takes_over_after_the_first_task_ends_as_if_it_had_been_th
     whole = train(build, method, stream, settings)
     assert_same_run(run, whole)
     assert_same(state(first.model), before)
-    kept = checkpoint.kept(tmp_path / "run", build, method, stream, settings, range(3), device="cpu", first=first)
+    kept = checkpoint.kept(
+        tmp_path / "run", build, method, stream, settings, range(3), device="cpu", first=first
+    )
     assert_same_run(kept, whole)
     fresh = replace(settings, fresh_optimizer=True)
-    kept = checkpoint.kept(tmp_path / "fresh", build, method, stream, fresh, range(3), device="cpu", first=first)
+    kept = checkpoint.kept(
+        tmp_path / "fresh", build, method, stream, fresh, range(3), device="cpu", first=first
+    )
     assert_same_run(kept, train(build, method, stream, fresh))
 
 
@@ -236,7 +272,8 @@ def test_what_cannot_be_taken_over_is_said(stream, tmp_path):
     for until in (0, 2):
         run = train(small(), Finetune(), stream, config, until=until)
         with pytest.raises(
-            ValueError, match=f"the run has trained {until} tasks; a method can take over after the first"
+            ValueError,
+            match=f"the run has trained {until} tasks; a method can take over after the first",
         ):
             take_over(run, EWC(1.0), stream, "cpu")
     first = train(small(), Finetune(), stream, config, until=1)
@@ -244,5 +281,7 @@ def test_what_cannot_be_taken_over_is_said(stream, tmp_path):
     for key, value in other.items():
         given = {"build": small(), "seeds": [0, 1, 2], "config": config} | {key: value}
         with pytest.raises(ValueError, match="the first task was trained with another"):
-            checkpoint.kept(tmp_path / key, method=EWC(1.0), stream=stream, device="cpu", first=first, **given)
+            checkpoint.kept(
+                tmp_path / key, method=EWC(1.0), stream=stream, device="cpu", first=first, **given
+            )
         assert not (tmp_path / key).exists()

@@ -12,7 +12,14 @@ HEAD = "id,source,kind,statement,theirs,n_theirs,ours,above,below,within,reason\
 
 def row(theirs=2.0, kind="source", n_theirs=1.0, **limits):
     """A row as ``claims_of`` gives it."""
-    return {"theirs": theirs, "kind": kind, "n_theirs": n_theirs, "above": None, "below": None, "within": None} | limits
+    return {
+        "theirs": theirs,
+        "kind": kind,
+        "n_theirs": n_theirs,
+        "above": None,
+        "below": None,
+        "within": None,
+    } | limits
 
 
 @pytest.mark.parametrize(
@@ -27,9 +34,11 @@ def row(theirs=2.0, kind="source", n_theirs=1.0, **limits):
         ({"above": 1, "below": 3}, 2, 0.5, "reproduced"),
         ({"above": 1, "below": 3}, 2, 1.5, "undecided"),
         ({"above": 1, "below": 3}, 5, 1.5, "not reproduced"),
-        ({"above": 0.5, "within": 0.1}, 3, 0.01, "changed"),  # the direction holds, the number does not
+        # The direction holds, the number does not.
+        ({"above": 0.5, "within": 0.1}, 3, 0.01, "changed"),
         ({"above": 0.5, "within": 1.0}, 2, 0.01, "reproduced"),
-        ({"above": 0.5, "within": 0.1}, 2, 1.0, "undecided"),  # the direction holds, the number can't be told
+        # The direction holds, the number can't be told.
+        ({"above": 0.5, "within": 0.1}, 2, 1.0, "undecided"),
         ({"below": 0.5, "within": 1.0}, 2, 0.1, "not reproduced"),
         ({"above": 1.5, "within": 0.1}, 2, 1.0, "undecided"),
     ],
@@ -41,11 +50,13 @@ def test_a_direction_is_decided_by_the_whole_interval(limits, mean, half, verdic
 @pytest.mark.parametrize(
     ("ours", "verdict"),
     [
-        # One run of theirs, ten of ours: w = half * sqrt(11) = 3.317 half; within 1 of theirs, which is 2.
+        # One run of theirs, ten of ours: w = half * sqrt(11) = 3.317 half; within 1 of theirs,
+        # which is 2.
         ((2.0, 0.1), "reproduced"),  # d + w = 0.33
         ((2.6, 0.1), "reproduced"),  # d + w = 0.93
         ((2.8, 0.1), "undecided"),  # d + w = 1.13, and d is larger than w
-        ((2.8, 0.25), "reproduced"),  # d = 0.8 <= w = 0.83 <= 1: theirs is where one more run might fall
+        # D = 0.8 <= w = 0.83 <= 1: theirs is where one more run might fall.
+        ((2.8, 0.25), "reproduced"),
         ((2.0, 0.5), "undecided"),  # w = 1.66 is wider than the limit
         ((3.5, 0.1), "not reproduced"),  # d = 1.5 is beyond the limit and beyond w = 0.33
         ((3.5, 0.5), "undecided"),  # beyond the limit, but within w = 1.66
@@ -104,7 +115,10 @@ def file(tmp_path):
     ("line", "message"),
     [
         ("01-x,s,source,t,1,,a,,,,", "01-x tests nothing; give above, below or within"),
-        ("01-x,s,guess,t,1,,a,0,,,", "01-x is of the kind 'guess'; known are source, prediction, exploratory, check"),
+        (
+            "01-x,s,guess,t,1,,a,0,,,",
+            "01-x is of the kind 'guess'; known are source, prediction, exploratory, check",
+        ),
         ("01-x,s,source,t,more,,a,,,1,", "01-x has within=1, but theirs='more' is no number"),
     ],
 )
@@ -113,12 +127,19 @@ def test_a_row_that_cannot_be_judged_is_named(file, line, message):
         claims.claims_of("01", file(line))
 
 
-@pytest.mark.parametrize(("rule", "ours"), [("a − b", [1.0, 3.0]), ("a ÷ b", [3.0, 3.0]), ("a - b", [7.0, 7.0])])
+@pytest.mark.parametrize(
+    ("rule", "ours"), [("a − b", [1.0, 3.0]), ("a ÷ b", [3.0, 3.0]), ("a - b", [7.0, 7.0])]
+)
 def test_a_claim_rests_on_a_number_or_on_two(file, rule, ours):
     path = file(f"01-x,s,source,t,1,,{rule},0,,,", "02-b,s,source,t,text,,c,,1,,")
     numbers = {"a": [2, 4], "b": [1, 1], "a - b": [7, 7]}
     (found,) = claims.read_claims("01", numbers, path)
-    assert (found["ours"], found["n"], found["theirs"], found["rests_on"]) == (np.mean(ours), 2, 1, rule)
+    assert (found["ours"], found["n"], found["theirs"], found["rests_on"]) == (
+        np.mean(ours),
+        2,
+        1,
+        rule,
+    )
     with pytest.raises(ValueError, match="02-b rests on 'c', which the notebook does not save"):
         claims.read_claims("02", numbers, path)
 
@@ -132,7 +153,9 @@ def test_a_changed_rule_column_or_number_changes_the_verdict(file, tmp_path):
     (again,) = ledger.rejudge(content, stricter)["claims"]
     assert again == old | {"statement": "new", "verdict": "not reproduced", "reason": "why"}
     other = file("01-x,s,prediction,t,2,,b,3,,,")
-    with pytest.raises(ValueError, match=r"01-x rests on other numbers than .* results.json has; run it again"):
+    with pytest.raises(
+        ValueError, match=r"01-x rests on other numbers than .* results.json has; run it again"
+    ):
         ledger.rejudge(content, other)
     results.write_runs(tmp_path / "runs.csv", range(3), numbers)
     runs = results.read_runs(tmp_path / "runs.csv")
@@ -143,6 +166,9 @@ def test_a_changed_rule_column_or_number_changes_the_verdict(file, tmp_path):
 
 def test_counts_leave_checks_out():
     found = [
-        {"verdict": v, "kind": k} for v, k in [("reproduced", "source"), ("undecided", "prediction"), ("x", "check")]
+        {"verdict": v, "kind": k}
+        for v, k in [("reproduced", "source"), ("undecided", "prediction"), ("x", "check")]
     ]
-    assert ledger.counts(found) == "2 claims: 1 reproduced, 0 not reproduced, 0 changed, 1 undecided."
+    assert (
+        ledger.counts(found) == "2 claims: 1 reproduced, 0 not reproduced, 0 changed, 1 undecided."
+    )

@@ -29,7 +29,8 @@ def test_mnist_5k_has_400_and_100_images_of_each_digit(digits):
     assert digits.x_train.shape == (4000, 1, 28, 28) and digits.x_test.shape == (1000, 1, 28, 28)
     assert digits.x_train.dtype == digits.x_test.dtype == torch.uint8
     assert digits.y_train.dtype == digits.y_test.dtype == torch.int64
-    assert digits.y_train.bincount().tolist() == [400] * 10 and digits.y_test.bincount().tolist() == [100] * 10
+    assert digits.y_train.bincount().tolist() == [400] * 10
+    assert digits.y_test.bincount().tolist() == [100] * 10
     assert digits.x_val.shape == (0, 1, 28, 28) and digits.classes == tuple("0123456789")
 
 
@@ -48,7 +49,8 @@ def test_mnist_5k_tests_on_other_images(digits):
 
 
 def hold_out(digits, count, seed=0):
-    return data._hold_out(digits, count, seed)  # what load does last, without reading the digits again
+    # What load does last, without reading the digits again.
+    return data._hold_out(digits, count, seed)
 
 
 def test_load_moves_validation_images(monkeypatch, digits):
@@ -60,7 +62,9 @@ def test_load_moves_validation_images(monkeypatch, digits):
 
 def test_validation_images_are_moved_with_their_labels(digits):
     held = hold_out(digits, 1000)
-    label = {x.numpy().tobytes(): int(y) for x, y in zip(digits.x_train, digits.y_train, strict=True)}
+    label = {
+        x.numpy().tobytes(): int(y) for x, y in zip(digits.x_train, digits.y_train, strict=True)
+    }
     for part in ("train", "val"):
         x, y = getattr(held, f"x_{part}"), getattr(held, f"y_{part}")
         assert [label[picture.numpy().tobytes()] for picture in x] == y.tolist()
@@ -91,11 +95,14 @@ def test_scale_does_not_change_float_images_in_place(digits):
 
 
 def test_train_keeps_so_many_of_the_images_that_are_not_held_out(digits):
-    whole, few = data.load("mnist-5k", validation=500, seed=1), data.load("mnist-5k", validation=500, seed=1, train=300)
+    whole = data.load("mnist-5k", validation=500, seed=1)
+    few = data.load("mnist-5k", validation=500, seed=1, train=300)
     assert torch.equal(few.x_val, whole.x_val) and torch.equal(few.mean, digits.mean)
     known = {x.numpy().tobytes(): int(y) for x, y in zip(whole.x_train, whole.y_train, strict=True)}
     assert len(few.y_train) == 300
-    assert all(known[x.numpy().tobytes()] == int(y) for x, y in zip(few.x_train, few.y_train, strict=True))
+    assert all(
+        known[x.numpy().tobytes()] == int(y) for x, y in zip(few.x_train, few.y_train, strict=True)
+    )
     assert torch.equal(data.load("mnist-5k", train=4000).x_train, digits.x_train)
 
 
@@ -109,7 +116,8 @@ def test_impossible_train_says_what_is_possible(monkeypatch, digits, count):
 @pytest.mark.parametrize("name", ["mnist5k", "cifar", "", None])
 def test_unknown_name_lists_the_known(name):
     message = refusal(name)
-    assert repr(name) in message and "known are mnist-5k, mnist, shapes, cifar10, cifar100, tiny-imagenet" in message
+    assert repr(name) in message
+    assert "known are mnist-5k, mnist, shapes, cifar10, cifar100, tiny-imagenet" in message
     assert message.endswith("tiny-imagenet-100 and folder:PATH")
 
 
@@ -126,7 +134,9 @@ def test_numpys_whole_numbers_are_pythons(monkeypatch, digits, kind):
 def test_impossible_seed_says_what_is_possible(monkeypatch, digits, seed):
     monkeypatch.setitem(data.LOADERS, "mnist-5k", lambda: digits)
     expected = f"seed={seed!r} is not possible; it is a whole number of at most 64 bits"
-    assert refusal("mnist-5k", validation=5, seed=seed) == refusal("mnist-5k", seed=seed) == expected
+    assert (
+        refusal("mnist-5k", validation=5, seed=seed) == refusal("mnist-5k", seed=seed) == expected
+    )
 
 
 @pytest.mark.parametrize("count", [4000, -1, 1.5, True, "5", None, np.float32(5), np.int64(4000)])
@@ -163,14 +173,17 @@ def test_any_failure_of_the_download_is_one_sentence(offline, monkeypatch):
 def test_a_half_downloaded_archive_is_named(offline):
     (offline / "train-images-idx3-ubyte.gz").write_bytes(b"\x1f\x8b half")
     message = refusal("mnist")
-    assert "train-images-idx3-ubyte.gz there is incomplete or corrupt" in message and "'mnist-5k'" in message
+    assert "train-images-idx3-ubyte.gz there is incomplete or corrupt" in message
+    assert "'mnist-5k'" in message
 
 
 @pytest.mark.parametrize("name", data.MNIST_MD5)
 def test_a_corrupt_file_is_named(offline, monkeypatch, name):
     for other in data.MNIST_MD5:
         (offline / other).write_bytes(b"right")
-    monkeypatch.setattr(data, "MNIST_MD5", dict.fromkeys(data.MNIST_MD5, hashlib.md5(b"right").hexdigest()))
+    monkeypatch.setattr(
+        data, "MNIST_MD5", dict.fromkeys(data.MNIST_MD5, hashlib.md5(b"right").hexdigest())
+    )
     data.fetch("mnist")  # all four are as they should be, and so without a network too
     (offline / name).write_bytes(b"wrong")
     message = refusal("mnist")
@@ -183,7 +196,9 @@ def test_files_of_wrong_content_are_not_taken_for_mnist(offline):
     assert "is corrupt or half-downloaded: delete it" in refusal("mnist")
 
 
-@pytest.mark.skipif(not all((RAW / name).exists() for name in data.MNIST_MD5), reason="MNIST is not downloaded")
+@pytest.mark.skipif(
+    not all((RAW / name).exists() for name in data.MNIST_MD5), reason="MNIST is not downloaded"
+)
 def test_mnist_has_60000_and_10000_images():
     images = data.load("mnist")
     assert images.x_train.shape == (60000, 1, 28, 28) and images.x_test.shape == (10000, 1, 28, 28)
@@ -194,7 +209,7 @@ def test_mnist_has_60000_and_10000_images():
 
 @pytest.fixture
 def folder(tmp_path):
-    """Two classes, two training images and one test image of each; every image has a colour of its own."""
+    """Two classes, of each two training images and a test image, every one of its own colour."""
     for c, name in enumerate(("cat", "dog")):
         for i in range(3):
             place = tmp_path / ("test" if i == 2 else "train") / name
@@ -243,7 +258,9 @@ def test_a_text_named_png_is_named(folder):
 def test_an_image_that_claims_a_monstrous_size_is_named(folder):
     file = folder / "train" / "dog" / "huge.png"
     header = b"IHDR" + struct.pack(">IIBBBBB", 40000, 40000, 8, 2, 0, 0, 0)
-    file.write_bytes(b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header)) + b"\0" * 12)
+    file.write_bytes(
+        b"\x89PNG\r\n\x1a\n\0\0\0\r" + header + struct.pack(">I", zlib.crc32(header)) + b"\0" * 12
+    )
     assert f"{file} is not a readable image" in refusal(f"folder:{folder}")
 
 
@@ -289,7 +306,11 @@ def test_fetch_of_what_is_made_here_needs_nothing(offline, name):
 
 def test_command_line_refuses_in_one_line():
     result = subprocess.run(
-        [sys.executable, "-m", "cf_utils.data", "nonsense"], capture_output=True, text=True, timeout=60, check=False
+        [sys.executable, "-m", "cf_utils.data", "nonsense"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
     )
     assert result.returncode != 0 and not result.stdout
     assert "Traceback" not in result.stderr

@@ -30,11 +30,15 @@ def test_contributing_shows_a_method_that_keeps_its_contract(stream):
 
     def run(method):
         config = training.TrainConfig(epochs=3, batch_size=16, optimizer="adam", weight_decay=0.0)
-        return state(train(small(), method, stream, config, observers=[at("after_task", keep_first)]).model)
+        return state(
+            train(small(), method, stream, config, observers=[at("after_task", keep_first)]).model
+        )
 
     try:
         assert methods.METHODS["l2-anchor"] is space["L2Anchor"]
-        plain, off, held = run(methods.Finetune()), run(space["L2Anchor"](0.0)), run(space["L2Anchor"](1e6))
+        plain = run(methods.Finetune())
+        off = run(space["L2Anchor"](0.0))
+        held = run(space["L2Anchor"](1e6))
     finally:
         methods.METHODS.pop("l2-anchor", None)
     assert_same(off, plain)

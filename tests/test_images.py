@@ -43,7 +43,9 @@ def paint(file, colour, size=4, mode="RGB", **options):
 def paint_folder(folder, kind="png", test="test", classes=("cat", "dog")):
     for c, name in enumerate(classes):
         for i in range(3):
-            paint(folder / (test if i == 2 else "train") / name / f"{i}.{kind}", (100 * c, 50 * i, 7))
+            paint(
+                folder / (test if i == 2 else "train") / name / f"{i}.{kind}", (100 * c, 50 * i, 7)
+            )
     return folder
 
 
@@ -59,7 +61,8 @@ def test_shapes_have_ten_classes_in_equal_numbers(drawn):
     x, y, masks = drawn
     assert x.shape == (1200, 3, 32, 32) and x.dtype == np.uint8
     assert masks.shape == (1200, 32, 32) and masks.dtype == bool
-    assert len(shapes.CLASSES) == 10 and np.bincount(y).tolist() == [120] * 10 and y.dtype == np.int64
+    assert len(shapes.CLASSES) == 10 and np.bincount(y).tolist() == [120] * 10
+    assert y.dtype == np.int64
     assert np.abs(np.diff(y)).mean() > 2  # in random order
 
 
@@ -86,11 +89,13 @@ def test_mask_of_a_shape_has_its_form():
     u, v = np.meshgrid(np.linspace(-1.5, 1.5, 301), np.linspace(-1.5, 1.5, 301))
     inside = {name: shape(u, v) < 0 for name, (shape, _) in shapes.CLASSES.items()}
     area = {name: 9 * form.mean() for name, form in inside.items()}
-    assert area["disc"] == pytest.approx(np.pi, rel=0.01) and area["square"] == pytest.approx(4, rel=0.02)
+    assert area["disc"] == pytest.approx(np.pi, rel=0.01)
+    assert area["square"] == pytest.approx(4, rel=0.02)
     assert area["ring"] == pytest.approx(np.pi * (1 - 0.4**2), rel=0.01)
     assert area["triangle"] == pytest.approx(0.75 * 3**0.5, rel=0.02)
     assert area["heart"] == pytest.approx(1 + np.pi / 4, rel=0.02)
-    assert not inside["ring"][150, 150] and not inside["moon"][150, 200] and inside["star"][150, 150]
+    assert not inside["ring"][150, 150] and not inside["moon"][150, 200]
+    assert inside["star"][150, 150]
     for name in set(inside) - {"moon"}:
         assert (inside[name] != inside[name][:, ::-1]).mean() < 0.01  # upright: left is right
     assert inside["triangle"][:150].sum() < inside["triangle"][151:].sum()
@@ -105,7 +110,8 @@ def test_place_size_and_colour_do_not_give_the_class_away(drawn):
     features = np.concatenate([area[:, None], centre, colour], 1)
     for feature in features.T:
         of_class = np.array([feature[y == c].mean() for c in range(10)])
-        assert of_class.std() < 0.5 * feature.std()  # classes differ far less than images of a class
+        # Classes differ far less than images of a class.
+        assert of_class.std() < 0.5 * feature.std()
     features = np.c_[(features - features.mean(0)) / features.std(0), np.ones(1200)]
     weights = np.linalg.lstsq(features[:900], np.eye(10)[y[:900]], rcond=None)[0]
     assert ((features[900:] @ weights).argmax(1) == y[900:]).mean() < 0.2
@@ -118,7 +124,9 @@ def test_impossible_count_of_shapes_is_refused(count):
 
 
 def test_striped_shapes_lie_where_their_masks_say():
-    (images, labels, masks), again, other = (shapes.generate_striped(90, seed) for seed in (0, 0, 1))
+    (images, labels, masks), again, other = (
+        shapes.generate_striped(90, seed) for seed in (0, 0, 1)
+    )
     assert images.shape == (90, 3, 32, 32) and images.dtype == np.uint8 and masks.dtype == bool
     assert (np.bincount(labels) == 10).all()
     assert all((a == b).all() for a, b in zip((images, labels, masks), again, strict=True))
@@ -127,7 +135,9 @@ def test_striped_shapes_lie_where_their_masks_say():
     assert areas.min() > 0.03 and areas.max() < 0.4
     spread = [image.mean(0)[mask].std() for image, mask in zip(images, masks, strict=True)]
     assert min(spread) > 15, "stripes, dark and bright, inside"
-    with pytest.raises(ValueError, match="count=0 is not possible; it is a whole number, 1 or more"):
+    with pytest.raises(
+        ValueError, match="count=0 is not possible; it is a whole number, 1 or more"
+    ):
         shapes.generate_striped(0)
 
 
@@ -136,7 +146,12 @@ def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
     held = data._hold_out(images, 1000, seed=2)  # what load does last, without drawing all again
     assert (images.name, images.classes) == ("shapes", tuple(shapes.CLASSES))
     assert images.x_train.shape == (10000, 3, 32, 32) and images.x_test.shape == (2000, 3, 32, 32)
-    assert images.y_test.bincount().tolist() == [200] * 10 and images.masks_test.shape == (2000, 32, 32)
+    assert images.y_test.bincount().tolist() == [200] * 10
+    assert images.masks_test.shape == (
+        2000,
+        32,
+        32,
+    )
     mask = {x.numpy().tobytes(): m for x, m in zip(images.x_train, images.masks_train, strict=True)}
     for part, count in (("train", 9000), ("val", 1000)):
         x, masks = getattr(held, f"x_{part}"), getattr(held, f"masks_{part}")
@@ -144,7 +159,10 @@ def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
         assert all(torch.equal(mask[a.numpy().tobytes()], m) for a, m in zip(x, masks, strict=True))
     with pytest.raises(ValueError, match="masks_train has 10000 rows, but y_train 5"):
         replace(images, x_train=images.x_train[:5], y_train=images.y_train[:5])
-    assert data.Images("", (), *(images.x_test, images.y_test) * 3, images.mean, images.std).masks_test is None
+    assert (
+        data.Images("", (), *(images.x_test, images.y_test) * 3, images.mean, images.std).masks_test
+        is None
+    )
     stream = streams.split(images, [[0, 1], [2, 3]])
     assert torch.equal(stream.to("cpu").images.masks_test, images.masks_test)
     assert not list(place.iterdir())
@@ -162,7 +180,8 @@ def test_load_of_shapes_works_offline_and_keeps_masks_with_their_images(place):
 )
 def test_masks_of_another_kind_are_refused(masks, given):
     with pytest.raises(
-        ValueError, match=rf"masks_train is a tensor of bool \[N, 6, 6\] as its images are, not {given}$"
+        ValueError,
+        match=rf"masks_train is a tensor of bool \[N, 6, 6\] as its images are, not {given}$",
     ):
         replace(make_images(), masks_train=masks)
 
@@ -171,9 +190,13 @@ def test_as_many_images_as_labels_are_needed():
     images = make_images()
     fitting = torch.ones(78, 6, 6, dtype=torch.bool)
     assert replace(images, masks_train=fitting).masks_train is fitting
-    with pytest.raises(ValueError, match="x_test has 23 rows, but y_test 24; choose the same of both"):
+    with pytest.raises(
+        ValueError, match="x_test has 23 rows, but y_test 24; choose the same of both"
+    ):
         replace(images, x_test=images.x_test[1:])
-    with pytest.raises(ValueError, match="masks_train has 77 rows, but y_train 78; choose the same of both"):
+    with pytest.raises(
+        ValueError, match="masks_train has 77 rows, but y_train 78; choose the same of both"
+    ):
         replace(images, masks_train=fitting[1:])
 
 
@@ -181,7 +204,7 @@ def test_as_many_images_as_labels_are_needed():
 
 
 def write_cifar(monkeypatch, place, name, count=3):
-    """A set of ``count`` images a file in torchvision's format, its checksums in torchvision's tables."""
+    """A set of ``count`` images a file in torchvision's format, with its checksums."""
     kind, rng, pixels = getattr(datasets, name.upper()), np.random.default_rng(0), []
     (place / kind.base_folder).mkdir()
 
@@ -192,7 +215,9 @@ def write_cifar(monkeypatch, place, name, count=3):
 
     def batch(file):
         pixels.append(rng.integers(0, 255, (count, 3072), np.uint8))
-        return write(file, {"data": pixels[-1], "labels" if name == "cifar10" else "fine_labels": [1, 0, 1]})
+        return write(
+            file, {"data": pixels[-1], "labels" if name == "cifar10" else "fine_labels": [1, 0, 1]}
+        )
 
     monkeypatch.setattr(kind, "train_list", [batch(file) for file, _ in kind.train_list])
     monkeypatch.setattr(kind, "test_list", [batch(file) for file, _ in kind.test_list])
@@ -209,7 +234,8 @@ def test_cifar_is_read_as_torchvision_stores_it(place, monkeypatch, name, files)
     assert images.name == name and images.classes == ("apple", "bear")
     assert images.x_train.dtype == torch.uint8 and images.x_train.is_contiguous()
     expected = torch.from_numpy(pixels).view(-1, 3, 32, 32)
-    assert torch.equal(images.x_train, expected[: 3 * files]) and torch.equal(images.x_test, expected[3 * files :])
+    assert torch.equal(images.x_train, expected[: 3 * files])
+    assert torch.equal(images.x_test, expected[3 * files :])
     assert images.y_train.tolist() == [1, 0, 1] * files and images.y_test.tolist() == [1, 0, 1]
     data.fetch(name)  # is there
 
@@ -237,7 +263,8 @@ class Trap:
 
 
 @pytest.mark.parametrize(
-    ("name", "archive"), [("cifar10", "cifar-10-python.tar.gz"), ("tiny-imagenet", "tiny-imagenet-200.zip")]
+    ("name", "archive"),
+    [("cifar10", "cifar-10-python.tar.gz"), ("tiny-imagenet", "tiny-imagenet-200.zip")],
 )
 def test_a_half_downloaded_archive_is_named(place, name, archive):
     (place / archive).write_bytes(b"half")
@@ -247,7 +274,9 @@ def test_a_half_downloaded_archive_is_named(place, name, archive):
 # --- folders ---
 
 
-@pytest.mark.parametrize(("kind", "what"), [("jpg", "JPEG copy"), ("JPEG", "JPEG copy"), ("png", "image folder")])
+@pytest.mark.parametrize(
+    ("kind", "what"), [("jpg", "JPEG copy"), ("JPEG", "JPEG copy"), ("png", "image folder")]
+)
 @pytest.mark.parametrize("name", ["cifar10", "cifar100"])
 def test_a_folder_named_cifar_is_called_what_it_is(place, name, kind, what):
     paint_folder(place / name, kind)
@@ -260,11 +289,19 @@ def test_tiny_imagenet_100_is_found_but_never_taken_for_all_200(place):
     assert "needs the folders train/CLASS" in (message := refusal("tiny-imagenet-100"))
     assert "'shapes' works without a network" in message
     folder = paint_folder(place / "tiny-imagenet-100", "JPEG", "val", ("n01", "n02", "n03"))
-    (folder / "classes.txt").write_text("n03\tcrane, bird\nn02\tbullfrog, Rana catesbeiana\nn01\tcrane\nno tab\n")
+    (folder / "classes.txt").write_text(
+        "n03\tcrane, bird\nn02\tbullfrog, Rana catesbeiana\nn01\tcrane\nno tab\n"
+    )
     images = data.load("tiny-imagenet-100")
-    assert images.name == "tiny-imagenet-100" and images.classes == ("crane (n01)", "bullfrog", "crane (n03)")
+    assert images.name == "tiny-imagenet-100"
+    assert images.classes == (
+        "crane (n01)",
+        "bullfrog",
+        "crane (n03)",
+    )
     message = refusal("tiny-imagenet")
-    assert "'tiny-imagenet-100' is: load that" in message and "python -m cf_utils.data tiny-imagenet" in message
+    assert "'tiny-imagenet-100' is: load that" in message
+    assert "python -m cf_utils.data tiny-imagenet" in message
 
 
 def test_images_of_any_kind_are_read_as_rgb(tmp_path):
@@ -292,7 +329,9 @@ def test_images_of_any_kind_are_read_as_rgb(tmp_path):
 def test_an_image_of_more_than_8_bits_is_refused(tmp_path, mode):
     file = paint_folder(tmp_path) / "train" / "dog" / "9.tif"
     paint(file, 300, mode=mode)
-    assert f"{file} is not a readable image: it has more than 8 bits" in refusal(f"folder:{tmp_path}")
+    assert f"{file} is not a readable image: it has more than 8 bits" in refusal(
+        f"folder:{tmp_path}"
+    )
 
 
 def write(file, values, **options):
@@ -301,7 +340,7 @@ def write(file, values, **options):
 
 
 def load_one(folder, values, kind="png", **options):
-    """What ``values`` become as the only image of a folder, written as a file of a kind: ``[C, H, W]``."""
+    """What ``values`` become as a folder's only image, as a file of a kind: ``[C, H, W]``."""
     for part in ("train", "test"):
         write(folder / part / "cat" / f"0.{kind}", values, **options)
     return data.load(f"folder:{folder}").x_train[0].numpy()
@@ -309,7 +348,9 @@ def load_one(folder, values, kind="png", **options):
 
 @pytest.mark.parametrize("kind", ["png", "tif", "pgm", "jp2"])
 def test_grey_of_16_bits_is_scaled_by_its_full_range(tmp_path, kind):
-    values = np.array([[0, 128, 129, 257, 128 * 257], [40000, 65278, 65406, 65407, 65535]], np.uint16)
+    values = np.array(
+        [[0, 128, 129, 257, 128 * 257], [40000, 65278, 65406, 65407, 65535]], np.uint16
+    )
     expected = [[0, 0, 1, 1, 128], [156, 254, 254, 255, 255]]  # of a 257th each, rounded
     assert load_one(tmp_path, values, kind).tolist() == [expected]
 
@@ -327,16 +368,26 @@ def test_floats_from_0_to_1_are_scaled(tmp_path, kind):
         (np.array([[-1, 1]], np.float32), "values from -1 to 1"),
         (np.array([[0, np.nan]], np.float32), "values from nan to nan"),
         (np.array([[0, np.inf]], np.float32), "values from 0 to inf"),
-        (np.array([[0, 65535]], np.int32), "whole numbers of 32 bits or with a sign; accepted are 16 bits"),
-        (np.array([[0, 4095]], np.uint16), "takes 6.25% of their range, the most of those here, so that all"),
+        (
+            np.array([[0, 65535]], np.int32),
+            "whole numbers of 32 bits or with a sign; accepted are 16 bits",
+        ),
+        (
+            np.array([[0, 4095]], np.uint16),
+            "takes 6.25% of their range, the most of those here, so that all",
+        ),
         (np.array([[0, 0.06]], np.float32), "takes 6.00% of their range"),
     ],
 )
 def test_values_that_do_not_say_what_is_white_are_refused(tmp_path, values, reason):
     with pytest.raises(data.DataError) as error:
         load_one(tmp_path, values, "tif")
-    assert str(error.value).startswith(f"{tmp_path / 'train' / 'cat' / '0.tif'} is not a readable image: ")
-    assert f"it has more than 8 bits{', ' if reason[:4] != 'take' else ' and '}{reason}" in str(error.value)
+    assert str(error.value).startswith(
+        f"{tmp_path / 'train' / 'cat' / '0.tif'} is not a readable image: "
+    )
+    assert f"it has more than 8 bits{', ' if reason[:4] != 'take' else ' and '}{reason}" in str(
+        error.value
+    )
 
 
 def test_dark_images_of_16_bits_are_read_beside_bright_ones(tmp_path):
@@ -346,15 +397,22 @@ def test_dark_images_of_16_bits_are_read_beside_bright_ones(tmp_path):
 
 
 def png_of_16_bits(values):
-    """The bytes of a PNG with colours ``[H, W, 3]`` of 16 bits, which Pillow reads and does not write."""
+    """A PNG with colours ``[H, W, 3]`` of 16 bits, which Pillow reads and does not write."""
 
     def chunk(name, content):
-        return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
+        return (
+            struct.pack(">I", len(content))
+            + name
+            + content
+            + struct.pack(">I", zlib.crc32(name + content))
+        )
 
     height, width, _ = values.shape
     header = struct.pack(">IIBBBBB", width, height, 16, 2, 0, 0, 0)
     pixels = zlib.compress(b"".join(b"\0" + row.astype(">u2").tobytes() for row in values))
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", pixels) + chunk(b"IEND", b"")
+    )
 
 
 def test_of_colours_with_16_bits_the_upper_8_are_read(tmp_path):
@@ -364,21 +422,38 @@ def test_of_colours_with_16_bits_the_upper_8_are_read(tmp_path):
     assert data.load(f"folder:{tmp_path}").x_train[0, :, 0, 0].tolist() == [255, 1, 156]
     for file in train.iterdir():
         file.write_bytes(png_of_16_bits(np.full((4, 4, 3), (255, 200, 3))))
-    assert "1.png is not a readable image: it has more than 8 bits and takes 0.00%" in refusal(f"folder:{tmp_path}")
+    assert "1.png is not a readable image: it has more than 8 bits and takes 0.00%" in refusal(
+        f"folder:{tmp_path}"
+    )
 
 
 def test_a_tiff_of_12_bits_and_one_where_0_is_white(tmp_path):
     """12 bits written by hand: two values in three bytes, of which 4095 is white."""
-    entries = [(256, 2), (257, 1), (258, 12), (259, 1), (262, 1), (273, 200), (277, 1), (278, 1), (279, 3)]
+    entries = [
+        (256, 2),
+        (257, 1),
+        (258, 12),
+        (259, 1),
+        (262, 1),
+        (273, 200),
+        (277, 1),
+        (278, 1),
+        (279, 3),
+    ]
     head = b"II*\0" + struct.pack("<IH", 8, len(entries))
-    tags = b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries) + b"\0" * 4
+    tags = (
+        b"".join(struct.pack("<HHIHH", tag, 3, 1, value, 0) for tag, value in entries) + b"\0" * 4
+    )
     for part in ("train", "test"):
         file = tmp_path / part / "cat" / "0.tif"
         file.parent.mkdir(parents=True)
-        file.write_bytes((head + tags).ljust(200, b"\0") + bytes([0x80, 0x0F, 0xFF]))  # 0x800, 0xFFF
+        # 0x800, 0xFFF.
+        file.write_bytes((head + tags).ljust(200, b"\0") + bytes([0x80, 0x0F, 0xFF]))
     assert data.load(f"folder:{tmp_path}").x_train.tolist() == [[[[128, 255]]]]
     values = np.array([[0, 65535, 257]], np.uint16)
-    assert load_one(tmp_path / "turned", values, "tif", tiffinfo={262: 0}).tolist() == [[[255, 0, 254]]]
+    assert load_one(tmp_path / "turned", values, "tif", tiffinfo={262: 0}).tolist() == [
+        [[255, 0, 254]]
+    ]
 
 
 TURNED = {  # what EXIF's orientation asks for, done by hand
@@ -399,10 +474,19 @@ def test_images_are_turned_as_their_exif_says(tmp_path, orientation):
     exif[274] = orientation
     grey = np.arange(6, dtype=np.uint8).reshape(2, 3) * 50
     colour = np.stack([grey, grey // 2, grey * 0 + 9], 2)
-    arrays = {"grey": grey, "colour": colour, "transparent": np.dstack([colour, grey]), "deep": grey * np.uint16(257)}
-    for (name, values), kind in [(item, kind) for item in arrays.items() for kind in ("png", "tif")]:
+    arrays = {
+        "grey": grey,
+        "colour": colour,
+        "transparent": np.dstack([colour, grey]),
+        "deep": grey * np.uint16(257),
+    }
+    for (name, values), kind in [
+        (item, kind) for item in arrays.items() for kind in ("png", "tif")
+    ]:
         found = load_one(tmp_path / name / kind, values, kind, exif=exif)
-        expected = TURNED[orientation](grey if name == "deep" else values).reshape(*found.shape[1:], -1)
+        expected = TURNED[orientation](grey if name == "deep" else values).reshape(
+            *found.shape[1:], -1
+        )
         assert np.array_equal(found.transpose(1, 2, 0), expected[..., :3]), (name, kind)
 
 
@@ -419,7 +503,12 @@ def test_of_a_moving_gif_the_first_frame_is_read(tmp_path):
     frames = [Image.new("RGB", (4, 4), colour) for colour in ((9, 200, 30), (1, 2, 3))]
     folder = paint_folder(tmp_path, "gif")
     for kind in ("gif", "png", "webp"):
-        frames[0].save(folder / "train" / "cat" / f"9.{kind}", save_all=True, append_images=frames[1:], lossless=True)
+        frames[0].save(
+            folder / "train" / "cat" / f"9.{kind}",
+            save_all=True,
+            append_images=frames[1:],
+            lossless=True,
+        )
     found = data.load(f"folder:{folder}").x_train[2:5, :, 2, 2].tolist()
     assert found == [[9, 200, 30]] * 3
 
@@ -431,7 +520,9 @@ def test_a_picture_in_transparency_alone_is_refused(tmp_path, mode):
     ink.putpixel((1, 1), (0,) * (len(mode) - 1) + (255,))  # black on nothing
     ink.save(file)
     message = refusal(f"folder:{tmp_path}")
-    assert message.startswith(f"{file} is not a readable image: what it shows is in its transparency alone; lay it")
+    assert message.startswith(
+        f"{file} is not a readable image: what it shows is in its transparency alone; lay it"
+    )
 
 
 def test_a_folder_of_grey_images_has_one_channel(tmp_path, digits):
@@ -445,7 +536,8 @@ def test_a_folder_of_grey_images_has_one_channel(tmp_path, digits):
     assert images.classes == digits.classes and images.mean.shape == images.std.shape == (1,)
     paint(tmp_path / "test" / "9" / "1.png", (1, 1, 2), 28)
     mixed = data.load(f"folder:{tmp_path}")
-    assert torch.equal(mixed.x_train, digits.x_test[::100].expand(-1, 3, -1, -1)) and mixed.mean.shape == (3,)
+    assert torch.equal(mixed.x_train, digits.x_test[::100].expand(-1, 3, -1, -1))
+    assert mixed.mean.shape == (3,)
     assert mixed.x_test[-1, :, 0, 0].tolist() == [1, 1, 2]
 
 
@@ -455,7 +547,8 @@ def test_classes_are_in_natural_order(tmp_path):
         for c in range(12):
             paint(tmp_path / part / str(c) / "0.png", c)
     images = data.load(f"folder:{tmp_path}")
-    assert images.classes == tuple(names) and images.y_train.tolist() == images.x_train[:, 0, 0, 0].tolist()
+    assert images.classes == tuple(names)
+    assert images.y_train.tolist() == images.x_train[:, 0, 0, 0].tolist()
     assert images.y_test.tolist() == [*range(12)]
     mixed = ["Zoo", "a", "a2b", "a10", "b01", "b1", "b02", "x²", "10", "9", ""]
     expected = ["", "9", "10", "Zoo", "a", "a2b", "a10", "b01", "b1", "b02", "x²"]
@@ -471,7 +564,11 @@ def test_natural_order_leaves_the_photographs_of_notebook_08_as_they_were():
 
 def test_what_is_hidden_is_no_class_and_no_image(tmp_path):
     folder = paint_folder(tmp_path)
-    for name in (".ipynb_checkpoints/0-checkpoint.png", "__MACOSX/cat/0.png", "cat/.ipynb_checkpoints/0.png"):
+    for name in (
+        ".ipynb_checkpoints/0-checkpoint.png",
+        "__MACOSX/cat/0.png",
+        "cat/.ipynb_checkpoints/0.png",
+    ):
         paint(folder / "train" / name, (9, 9, 9))
     for name in ("cat/._0.png", "dog/.DS_Store", ".DS_Store", "dog/Thumbs.db", "cat/@eaDir/0.png"):
         paint(folder / "test" / name, 9, format="png")
@@ -486,8 +583,9 @@ def test_files_that_are_left_out_are_counted(tmp_path):
     paint(folder / "train" / "0.png", 9)
     for name in ("train/cat/0.heic", "test/dog/notes.txt"):
         (folder / name).write_text("")
-    expected = f"left out: 3 files in {folder}, in no folder of a class, or of a type that is not read, such as"
-    with pytest.warns(UserWarning, match=re.escape(f"{expected} {folder / 'train' / '0.png'}")) as warned:
+    why = "in no folder of a class, or of a type that is not read"
+    expected = f"left out: 3 files in {folder}, {why}, such as {folder / 'train' / '0.png'}"
+    with pytest.warns(UserWarning, match=re.escape(expected)) as warned:
         images = data.load(f"folder:{folder}")
     assert len(images.y_train) == 4 and len(warned) == 1 and warned[0].filename == __file__
 
@@ -514,8 +612,8 @@ def test_one_class_is_read_but_not_a_folder_of_classes_for_one(tmp_path):
             paint(tmp_path / "deep" / part / "pictures" / name / "0.png", 9)
     message = refusal(f"folder:{tmp_path / 'deep'}")
     place = tmp_path / "deep" / "train"
-    expected = f"{place} has one class, pictures, and folders in it; classes are the folders right in {place}"
-    assert message == f"{expected}: move them up"
+    found = f"{place} has one class, pictures, and folders in it"
+    assert message == f"{found}; classes are the folders right in {place}: move them up"
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
@@ -525,7 +623,9 @@ def test_an_empty_class_is_named(tmp_path, part):
     (folder / part / "cow").mkdir()
     (folder / part / "cow" / "notes.txt").write_text("none yet")
     message = refusal(f"folder:{folder}")
-    assert message.startswith(f"{folder / part} has no classes with images: there is none in cow, eel; read are .jpg")
+    assert message.startswith(
+        f"{folder / part} has no classes with images: there is none in cow, eel; read are .jpg"
+    )
 
 
 def test_a_circle_of_links_is_refused(tmp_path):
@@ -533,7 +633,8 @@ def test_a_circle_of_links_is_refused(tmp_path):
     (folder / "train" / "cat" / "again").symlink_to(folder / "train" / "cat")
     message = refusal(f"folder:{folder}")
     link = folder / "train" / "cat" / "again"
-    assert message == f"{folder / 'train'} cannot be read: the link {link} leads to a folder that is read already"
+    reason = f"the link {link} leads to a folder that is read already"
+    assert message == f"{folder / 'train'} cannot be read: {reason}"
 
 
 def test_images_are_in_text_order_however_the_disk_lists_them(tmp_path, monkeypatch):
@@ -542,7 +643,9 @@ def test_images_are_in_text_order_however_the_disk_lists_them(tmp_path, monkeypa
     paint(tmp_path / "train" / "cat" / "1a" / "0.png", 99)
     paint(tmp_path / "test" / "cat" / "0.png", 0)
     walk = os.walk
-    monkeypatch.setattr(os, "walk", lambda *a, **b: ((p, f, sorted(n)[::-1]) for p, f, n in walk(*a, **b)))
+    monkeypatch.setattr(
+        os, "walk", lambda *a, **b: ((p, f, sorted(n)[::-1]) for p, f, n in walk(*a, **b))
+    )
     order = [0, 1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9, 99]  # as torchvision's ImageFolder has them
     assert data.load(f"folder:{tmp_path}").x_train[:, 0, 0, 0].tolist() == order
 
@@ -563,7 +666,9 @@ def test_a_folder_that_may_not_be_listed_is_refused(tmp_path, monkeypatch):
         return scandir(path)
 
     monkeypatch.setattr(os, "scandir", refuse)
-    assert f"{folder / 'train'} cannot be read: [Errno 13] Permission denied" in refusal(f"folder:{folder}")
+    assert f"{folder / 'train'} cannot be read: [Errno 13] Permission denied" in refusal(
+        f"folder:{folder}"
+    )
 
 
 def test_images_of_two_sizes_name_one_of_each(tmp_path):
@@ -578,7 +683,8 @@ def test_a_folder_is_read_anew_and_left_as_it_was(tmp_path):
     folder = paint_folder(tmp_path)
     images = data.load(f"folder:{folder}")
     assert images.x_train[:, :, 0, 0].tolist() == [[0, 0, 7], [0, 50, 7], [100, 0, 7], [100, 50, 7]]
-    assert images.x_test[:, :, 0, 0].tolist() == [[0, 100, 7], [100, 100, 7]] and images.x_test.dtype == torch.uint8
+    assert images.x_test[:, :, 0, 0].tolist() == [[0, 100, 7], [100, 100, 7]]
+    assert images.x_test.dtype == torch.uint8
     assert images.y_train.tolist() == [0, 0, 1, 1] and images.mean.tolist() == [50, 25, 7]
     paint(folder / "train" / "cat" / "0.png", (255, 0, 0))
     assert data.load(f"folder:{folder}").x_train[0, :, 0, 0].tolist() == [255, 0, 0]
@@ -593,7 +699,12 @@ def write_tiny_imagenet(place, classes=("n01", "n02")):
     folder = place / "tiny-imagenet-200"
     for c, wnid in enumerate(classes):
         for i in range(2):
-            paint(folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG", (100 * c, 0, 0), 8, quality=95)
+            paint(
+                folder / "train" / wnid / "images" / f"{wnid}_{i}.JPEG",
+                (100 * c, 0, 0),
+                8,
+                quality=95,
+            )
         (folder / "train" / wnid / f"{wnid}_boxes.txt").write_text("0 0 1 1")
     rows = [f"val_{i}.JPEG\t{wnid}\t0\t0\t62\t62" for i, wnid in enumerate(reversed(classes))]
     for i, _ in enumerate(classes):
@@ -601,7 +712,9 @@ def write_tiny_imagenet(place, classes=("n01", "n02")):
     paint(folder / "test" / "images" / "test_0.JPEG", 0, 8)
     (folder / "val" / "val_annotations.txt").write_text("\n".join(rows) + "\n")
     (folder / "wnids.txt").write_text("\n".join(reversed(classes)))
-    (folder / "words.txt").write_text("n00\tentity\nn01\tgoldfish, Carassius auratus\nn02\tbullfrog\n")
+    (folder / "words.txt").write_text(
+        "n00\tentity\nn01\tgoldfish, Carassius auratus\nn02\tbullfrog\n"
+    )
     return folder
 
 
@@ -640,7 +753,11 @@ def test_tiny_imagenet_is_fetched_and_read(place, archive, monkeypatch):
     images = data.load("tiny-imagenet")
     assert images.name == "tiny-imagenet" and images.classes == ("goldfish", "bullfrog")
     assert images.x_train.shape == (4, 3, 8, 8) and images.y_train.tolist() == [0, 0, 1, 1]
-    assert images.x_test[:, :, 4, 4].tolist() == [[200] * 3] * 2 and images.y_test.tolist() == [1, 0]
+    assert images.x_test[:, :, 4, 4].tolist() == [[200] * 3] * 2
+    assert images.y_test.tolist() == [
+        1,
+        0,
+    ]
     assert (images.x_train[:, 0, 4, 4] - torch.tensor([0, 0, 100, 100])).abs().max() <= 2
     data.fetch("tiny-imagenet")
     assert len(asked) == 1
@@ -649,7 +766,8 @@ def test_tiny_imagenet_is_fetched_and_read(place, archive, monkeypatch):
 def test_a_wrong_checksum_leaves_no_folder(place, archive, monkeypatch):
     serve(monkeypatch, archive[:-1])
     message = refusal("tiny-imagenet", data.fetch)
-    assert "(tiny-imagenet-200.zip there is incomplete or corrupt)" in message and "corrupted; 'shapes'" in message
+    assert "(tiny-imagenet-200.zip there is incomplete or corrupt)" in message
+    assert "corrupted; 'shapes'" in message
     assert os.listdir(place) == ["tiny-imagenet-200.zip"]
 
 
@@ -664,7 +782,8 @@ def test_an_interrupted_extraction_starts_afresh(place, archive, monkeypatch):
         patch.setattr(zipfile.ZipFile, "extractall", interrupt)
         data.fetch("tiny-imagenet")
     assert os.listdir(place) == ["tiny-imagenet-200.zip"]
-    assert data.load("tiny-imagenet").x_train.shape == (4, 3, 8, 8) and len(asked) == 1  # the archive was whole
+    # The archive was whole.
+    assert data.load("tiny-imagenet").x_train.shape == (4, 3, 8, 8) and len(asked) == 1
 
 
 def test_an_incomplete_tiny_imagenet_is_named(place):
@@ -675,15 +794,22 @@ def test_an_incomplete_tiny_imagenet_is_named(place):
     assert f"{folder} is incomplete or corrupt, delete it" in refusal("tiny-imagenet")
     (folder / "val" / "val_annotations.txt").write_text("")
     (folder / "wnids.txt").write_text("n01 n02 n03")
-    assert f"{folder} is incomplete, delete it: 2 of 3 classes are there" in refusal("tiny-imagenet")
+    assert f"{folder} is incomplete, delete it: 2 of 3 classes are there" in refusal(
+        "tiny-imagenet"
+    )
 
 
 def test_classes_are_drawn_into_disjoint_tasks_by_a_seed():
     images = make_images(classes=7)
     drawn = streams.draw_classes(images, 3, 2, seed=1)
-    assert [len(task) for task in drawn] == [2, 2, 2] and len({c for task in drawn for c in task}) == 6
+    assert [len(task) for task in drawn] == [2, 2, 2]
+    assert len({c for task in drawn for c in task}) == 6
     torch.manual_seed(5)
-    assert streams.draw_classes(images, 3, 2, seed=1) == drawn != streams.draw_classes(images, 3, 2, seed=2)
+    assert (
+        streams.draw_classes(images, 3, 2, seed=1)
+        == drawn
+        != streams.draw_classes(images, 3, 2, seed=2)
+    )
     assert len(streams.split(images, drawn)) == 3
     assert sorted(c for task in streams.draw_classes(images, 7, 1) for c in task) == list(range(7))
 
@@ -716,7 +842,10 @@ def test_flips_and_crops_are_those_done_by_hand():
     x = torch.randint(1, 256, (300, 2, 5, 6), generator=generator(0, "pictures")).to(torch.uint8)
     changed, before = data.flip_and_crop(x, generator(0, "draws"), padding=2), x.clone()
     choices = [(m, r, d) for m in (False, True) for r in range(-2, 3) for d in range(-2, 3)]
-    found = [[c for c in choices if torch.equal(by_hand(a, *c), b)] for a, b in zip(x, changed, strict=True)]
+    found = [
+        [c for c in choices if torch.equal(by_hand(a, *c), b)]
+        for a, b in zip(x, changed, strict=True)
+    ]
     assert all(len(choice) == 1 for choice in found) and torch.equal(x, before)
     assert len({choice[0] for choice in found}) == 50  # of 50 there are; each image has its own
     assert 0.4 < np.mean([choice[0][0] for choice in found]) < 0.6
@@ -730,7 +859,9 @@ def test_images_are_mirrored_and_shifted_as_told():
     down, right = torch.randint(5, (2, 300), generator=generator(0, "moves"))
     mirrored = torch.arange(300) % 2 == 1
     changed = data.mirror_and_shift(x, down, right, mirrored, padding=2)
-    for before, after, d, r, m in zip(x, changed, down.tolist(), right.tolist(), mirrored.tolist(), strict=True):
+    for before, after, d, r, m in zip(
+        x, changed, down.tolist(), right.tolist(), mirrored.tolist(), strict=True
+    ):
         window = torch.nn.functional.pad(before, (2, 2, 2, 2))[:, d : d + 5, r : r + 6]
         assert torch.equal(after, window.flip(2) if m else window)
     kept = torch.full((300,), 4)
@@ -749,7 +880,8 @@ def test_without_padding_images_are_only_mirrored():
 def test_flips_and_crops_are_the_same_on_a_gpu():
     x = torch.randint(256, (50, 3, 8, 8), dtype=torch.uint8)
     changed = data.flip_and_crop(x.cuda(), generator(0, "draws"))
-    assert changed.is_cuda and torch.equal(changed.cpu(), data.flip_and_crop(x, generator(0, "draws")))
+    assert changed.is_cuda
+    assert torch.equal(changed.cpu(), data.flip_and_crop(x, generator(0, "draws")))
 
 
 @pytest.mark.parametrize(
@@ -757,7 +889,11 @@ def test_flips_and_crops_are_the_same_on_a_gpu():
     [
         (torch.zeros(5, 5), 4, r"a tensor \[..., C, H, W\], not torch.Size\(\[5, 5\]\)"),
         ([1, 2], 4, "not list"),
-        (torch.zeros(1, 5, 5), -1, "padding=-1 is not possible; it is a whole number of pixels, 0 or more"),
+        (
+            torch.zeros(1, 5, 5),
+            -1,
+            "padding=-1 is not possible; it is a whole number of pixels, 0 or more",
+        ),
         (torch.zeros(1, 5, 5), 1.5, "padding=1.5 is not possible"),
         (torch.zeros(1, 5, 5), True, "padding=True is not possible"),
         (torch.zeros(1, 5, 5), np.float64(1), r"padding=np.float64\(1.0\) is not possible"),
@@ -771,9 +907,14 @@ def test_flip_and_crop_names_wrong_input(x, padding, message):
 
 def test_flip_and_crop_takes_numpys_padding_and_no_seed():
     x = torch.arange(75, dtype=torch.uint8).view(1, 3, 5, 5)
-    drawn = [data.flip_and_crop(x, generator(0, "draws"), padding=kind(2)) for kind in (int, np.int64, np.uint8)]
+    drawn = [
+        data.flip_and_crop(x, generator(0, "draws"), padding=kind(2))
+        for kind in (int, np.int64, np.uint8)
+    ]
     assert torch.equal(drawn[0], drawn[1]) and torch.equal(drawn[0], drawn[2])
-    with pytest.raises(ValueError, match=r"generator=7 is not possible; it is a torch\.Generator, or None"):
+    with pytest.raises(
+        ValueError, match=r"generator=7 is not possible; it is a torch\.Generator, or None"
+    ):
         data.flip_and_crop(x, 7)
 
 
@@ -787,7 +928,9 @@ def test_augmented_replicas_equal_separate_runs(stream):
     for r, seed in enumerate(run.seeds):
         assert_equal_alone(run, train(build, methods, stream, CONFIG, [seed]), r)
     plain = train(build, methods[:1], stream, CONFIG)
-    assert any(not torch.equal(w, plain.model.weights[name]) for name, w in run.model.weights.items())
+    assert any(
+        not torch.equal(w, plain.model.weights[name]) for name, w in run.model.weights.items()
+    )
 
 
 def test_every_step_task_and_replica_has_draws_of_its_own(stream):

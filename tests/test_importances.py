@@ -43,11 +43,18 @@ def replicas(name, dtype=torch.float64):
     model = Replicas(lambda: build().to(dtype), [0, 1, 2])
     draw = torch.Generator().manual_seed(0)
     model.train().on(torch.randn(30, *shape, generator=draw, dtype=dtype))
-    return model, torch.randn(9, *shape, generator=draw, dtype=dtype), torch.randint(0, 4, (9,), generator=draw)
+    return (
+        model,
+        torch.randn(9, *shape, generator=draw, dtype=dtype),
+        torch.randint(0, 4, (9,), generator=draw),
+    )
 
 
 def by_autograd(network, x, terms):
-    """Mean over samples of sum of weight * f(gradient of value); ``terms(logits, i)`` yields (value, weight, f)."""
+    """Mean over samples of sum of weight * f(gradient of value).
+
+    ``terms(logits, i)`` yields (value, weight, f).
+    """
     network.eval()
     total = {name: 0 for name, _ in network.named_parameters()}
     for i in range(len(x)):
@@ -94,9 +101,14 @@ def test_batched_fisher_squares_the_gradient_of_mean_losses(name):
         network = model.replica(r).eval()
         parts = []
         for a, b in zip(x.split(4), y.split(4), strict=True):
-            parts.append(torch.autograd.grad(F.cross_entropy(network(a), b), list(network.parameters())))
+            parts.append(
+                torch.autograd.grad(F.cross_entropy(network(a), b), list(network.parameters()))
+            )
         names = [name for name, _ in network.named_parameters()]
-        return {n: torch.stack([part[i] for part in parts]).square().mean(0) for i, n in enumerate(names)}
+        return {
+            n: torch.stack([part[i] for part in parts]).square().mean(0)
+            for i, n in enumerate(names)
+        }
 
     assert_of_replicas(found, model, expected)
 
@@ -135,7 +147,8 @@ def test_local_mas_by_hand():
             weight.data = torch.tensor(value)
         return network
 
-    x = torch.tensor([[1.0, 2.0], [-3.0, -4.0]])  # hidden after ReLU: (1, 0) and (0, 4); outputs -9 and -6
+    # Hidden after ReLU: (1, 0) and (0, 4); outputs -9 and -6.
+    x = torch.tensor([[1.0, 2.0], [-3.0, -4.0]])
     found = importances.mas(Replicas(build, [0]), x, "local")
     assert found["fc1.weight"][0].tolist() == [[1.0, 2.0], [12.0, 16.0]]  # mean of 2 |x_i| |y_j|
     assert found["fc1.bias"][0].tolist() == [1.0, 4.0]
@@ -153,7 +166,10 @@ def test_sampled_fisher_comes_near_the_exact_one():
 
 def test_sampled_fisher_draws_by_seed_or_by_the_generator_given():
     model, x, _ = replicas("mlp")
-    draw = lambda **options: importances.fisher_diagonal(model, x, kind="sampled", **options)["fc1.weight"]  # noqa: E731
+
+    def draw(**options):
+        return importances.fisher_diagonal(model, x, kind="sampled", **options)["fc1.weight"]
+
     assert torch.equal(draw(), draw())
     assert not torch.equal(draw(), draw(generator=generator(5, "labels")))
 
@@ -181,7 +197,11 @@ def test_only_allowed_outputs_count_in_mas():
 
 def test_layers_without_bias_or_weights_and_batches_larger_than_a_chunk():
     build = lambda: nn.Sequential(  # noqa: E731
-        nn.Flatten(), nn.Linear(12, 5, bias=False), nn.BatchNorm1d(5, affine=False), nn.ReLU(), nn.Linear(5, 3)
+        nn.Flatten(),
+        nn.Linear(12, 5, bias=False),
+        nn.BatchNorm1d(5, affine=False),
+        nn.ReLU(),
+        nn.Linear(5, 3),
     ).double()
     model = Replicas(build, [0])
     x = torch.randn(9, 12, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
@@ -189,7 +209,9 @@ def test_layers_without_bias_or_weights_and_batches_larger_than_a_chunk():
     found = importances.fisher_diagonal(model, x, y, "empirical")
     terms = lambda logits, i: [(logits.log_softmax(0)[y[i]], 1, torch.square)]  # noqa: E731
     assert_of_replicas(found, model, lambda r: by_autograd(model.replica(r), x, terms))
-    many = importances.fisher_diagonal(model, x.repeat(300, 1), y.repeat(300), "batched", batch=2700)
+    many = importances.fisher_diagonal(
+        model, x.repeat(300, 1), y.repeat(300), "batched", batch=2700
+    )
     one = importances.fisher_diagonal(model, x, y, "batched", batch=9)
     for name in one:
         torch.testing.assert_close(many[name], one[name])
@@ -218,7 +240,9 @@ def test_model_is_left_as_it_was(mode):
 
 def test_bad_arguments_are_named():
     model, x, _ = replicas("mlp")
-    with pytest.raises(ValueError, match="kind='x' is unknown; known are exact, sampled, empirical, batched"):
+    with pytest.raises(
+        ValueError, match="kind='x' is unknown; known are exact, sampled, empirical, batched"
+    ):
         importances.fisher_diagonal(model, x, kind="x")
     with pytest.raises(ValueError, match="kind='x' is unknown; known are global, local"):
         importances.mas(model, x, "x")
@@ -227,12 +251,25 @@ def test_bad_arguments_are_named():
             importances.fisher_diagonal(model, x, kind=kind)
     for call, message in [
         (lambda: importances.mas(model, x[:0]), "importances need one sample or more"),
-        (lambda: importances.mas(model, x, allowed=torch.ones(2, 4)), r"allowed has the shape \[2, 4\]"),
-        (lambda: importances.fisher_diagonal(model, x, torch.zeros(3), "empirical"), "3 labels for 9 samples"),
-        (lambda: importances.fisher_diagonal(model, x, x[:, 0].long() * 0, "batched", batch=0), "batch=0 is not"),
+        (
+            lambda: importances.mas(model, x, allowed=torch.ones(2, 4)),
+            r"allowed has the shape \[2, 4\]",
+        ),
+        (
+            lambda: importances.fisher_diagonal(model, x, torch.zeros(3), "empirical"),
+            "3 labels for 9 samples",
+        ),
+        (
+            lambda: importances.fisher_diagonal(model, x, x[:, 0].long() * 0, "batched", batch=0),
+            "batch=0 is not",
+        ),
         (
             lambda: importances.fisher_diagonal(
-                model, x, x[:, 0].long() * 0, "empirical", allowed=torch.tensor([False, True, True, True])
+                model,
+                x,
+                x[:, 0].long() * 0,
+                "empirical",
+                allowed=torch.tensor([False, True, True, True]),
             ),
             "y has labels of outputs that do not count",
         ),
@@ -240,18 +277,29 @@ def test_bad_arguments_are_named():
             lambda: importances.fisher_diagonal(model, x, x[:, 0].long() * 0 + 4, "empirical"),
             "y has labels of outputs that do not count, or that are not there",
         ),
-        (lambda: importances.mas(replicas("batch-norm")[0], x, "local"), "are those of linear layers with ReLU"),
+        (
+            lambda: importances.mas(replicas("batch-norm")[0], x, "local"),
+            "are those of linear layers with ReLU",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             call()
 
 
 @pytest.mark.parametrize(
-    "layer", [nn.Conv2d(2, 2, 1, groups=2), nn.PReLU(), nn.Conv2d(2, 2, 1, padding="same"), nn.LayerNorm([2, 2])]
+    "layer",
+    [
+        nn.Conv2d(2, 2, 1, groups=2),
+        nn.PReLU(),
+        nn.Conv2d(2, 2, 1, padding="same"),
+        nn.LayerNorm([2, 2]),
+    ],
 )
 def test_a_layer_without_a_formula_is_refused(layer):
     model = Replicas(lambda: nn.Sequential(layer, nn.Flatten(), nn.Linear(8, 2)), [0])
-    with pytest.raises(ValueError, match=r"no importances for layer '0' \(\w+\); known are linear layers, Conv2d"):
+    with pytest.raises(
+        ValueError, match=r"no importances for layer '0' \(\w+\); known are linear layers, Conv2d"
+    ):
         importances.mas(model, torch.zeros(1, 2, 2, 2))
 
 

@@ -1,4 +1,6 @@
-"""Copies of the notebooks for a person to run: what is committed stays, and nothing that a person did is lost."""
+"""Copies of the notebooks for a person to run: what is committed stays,
+and nothing that a person did is lost.
+"""
 
 from tools import lab
 
@@ -11,7 +13,9 @@ def test_a_changed_copy_is_kept_beside_the_new_version(tmp_path):
 
     (place / "01_a.ipynb").write_text("run by a person")
     assert lab.lay_out([source], place) == []
-    assert (place / "01_a.ipynb").read_text() == "run by a person", "the notebook is the same one: theirs stays"
+    assert (place / "01_a.ipynb").read_text() == "run by a person", (
+        "the notebook is the same one: theirs stays"
+    )
 
     source.write_text("two")
     assert lab.lay_out([source], place) == ["01_a, mine.ipynb"]

@@ -6,7 +6,17 @@ from functools import partial
 
 import pytest
 import torch
-from conftest import Told, assert_equal_alone, assert_same, at, double, make_images, small, state, train
+from conftest import (
+    Told,
+    assert_equal_alone,
+    assert_same,
+    at,
+    double,
+    make_images,
+    small,
+    state,
+    train,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -51,7 +61,9 @@ def cases(chosen):
 
 
 class Anchor(Method):
-    """Pulls weights back to where the task before left them: what the contract of anchored methods is tried on."""
+    """Pulls weights back to where the task before left them:
+    what the contract of anchored methods is tried on.
+    """
 
     dial, anchored, example = "strength", True, {"strength": 1.0}
 
@@ -96,7 +108,10 @@ def test_method_changes_the_result(cls, stream):
     run = train(small(), build(cls), stream, CONFIG)
     plain = train(small(), build(METHODS[cls.extends]), stream, CONFIG)
     for r in range(3):
-        assert any(not torch.equal(w[r], plain.model.weights[name][r]) for name, w in run.model.weights.items())
+        assert any(
+            not torch.equal(w[r], plain.model.weights[name][r])
+            for name, w in run.model.weights.items()
+        )
 
 
 @pytest.mark.parametrize("cls", cases(PENALISING))
@@ -129,13 +144,19 @@ def test_huge_strength_keeps_the_weights_that_matter_to_the_first_task(cls, imag
                 springs = getattr(loop.methods[0], "springs", None)
                 mattered.update(springs.importance if springs else {})
 
-        weights = train(small(), method, stream, settings, observers=[at("after_task", note)]).model.weights
+        weights = train(
+            small(), method, stream, settings, observers=[at("after_task", note)]
+        ).model.weights
         ways = {name: w.detach() - first[name] for name, w in weights.items()}
         held = {name: mattered.get(name, torch.ones_like(way)) > 1e-4 for name, way in ways.items()}
         return tuple(torch.cat([v.flatten() for v in values.values()]) for values in (ways, held))
 
-    (held, mattered), (free, _) = moved(build(cls, **{cls.dial: HUGE})), moved(build(METHODS[cls.extends]))
-    assert mattered.float().mean() > 0.8  # the rest leads to units that are silent on the first task
+    (held, mattered), (free, _) = (
+        moved(build(cls, **{cls.dial: HUGE})),
+        moved(build(METHODS[cls.extends])),
+    )
+    # The rest leads to units that are silent on the first task.
+    assert mattered.float().mean() > 0.8
     assert held[mattered].norm() < 0.2 * free[mattered].norm()
     assert held[mattered].abs().max() < 0.01
 
@@ -177,7 +198,13 @@ def test_negative_strength_is_refused(cls, value):
 
 def after_each_task(build, method, stream, look, config=CONFIG):
     found = []
-    run = train(build, method, stream, config, observers=[at("after_task", lambda loop: found.append(look(loop)))])
+    run = train(
+        build,
+        method,
+        stream,
+        config,
+        observers=[at("after_task", lambda loop: found.append(look(loop)))],
+    )
     return run, found
 
 
@@ -196,15 +223,23 @@ def test_ewc_sums_a_quadratic_for_every_task_into_one(stream):
         return state(loop.model), {name: value.clone() for name, value in fisher(loop).items()}
 
     def fisher(loop):
-        return importances.fisher_diagonal(loop.model, loop.scaled(loop.task.x_train), allowed=loop.allowed[0])
+        return importances.fisher_diagonal(
+            loop.model, loop.scaled(loop.task.x_train), allowed=loop.allowed[0]
+        )
 
     run, found = after_each_task(double("batch"), EWC(4.0), stream, look)
     loop = Loop(run.model, [], stream, CONFIG, (), torch.device("cpu"))
     with torch.no_grad():
         for w in run.model.weights.values():
-            w += 0.1 * torch.randn(w.shape, generator=torch.Generator().manual_seed(0), dtype=w.dtype)
+            w += 0.1 * torch.randn(
+                w.shape, generator=torch.Generator().manual_seed(0), dtype=w.dtype
+            )
     total = run.methods[0].penalty(loop, None, None)
-    parts = [(f[n] * (w - a[n]).square()).flatten(1).sum(1) for a, f in found for n, w in run.model.weights.items()]
+    parts = [
+        (f[n] * (w - a[n]).square()).flatten(1).sum(1)
+        for a, f in found
+        for n, w in run.model.weights.items()
+    ]
     torch.testing.assert_close(total, 4.0 / 2 * sum(parts))
 
 
@@ -219,7 +254,10 @@ def test_ewc_takes_the_fisher_on_as_many_images_as_told(stream):
 
 def test_online_ewc_decays_old_fishers_around_the_last_weights(stream):
     run, found = after_each_task(
-        double(), EWC(1.0, online=0.5), stream, lambda loop: (state(loop.model), EWC(1.0).importance_of(loop))
+        double(),
+        EWC(1.0, online=0.5),
+        stream,
+        lambda loop: (state(loop.model), EWC(1.0).importance_of(loop)),
     )
     method = run.methods[0]
     for name in run.model.weights:
@@ -241,7 +279,8 @@ def test_ewc_takes_the_fisher_over_the_outputs_of_the_scenario(images):
     _, found = after_each_task(double(), EWC(1.0), stream, EWC(1.0).importance_of)
     for task, fisher in zip(stream.tasks, found, strict=True):
         others = [c for c in range(6) if c not in task.labels]
-        assert (fisher["fc3.bias"][:, others] == 0).all() and (fisher["fc3.bias"][:, list(task.labels)] > 0).all()
+        assert (fisher["fc3.bias"][:, others] == 0).all()
+        assert (fisher["fc3.bias"][:, list(task.labels)] > 0).all()
 
 
 def test_si_credits_the_way_of_gradient_descent():
@@ -264,14 +303,21 @@ def test_si_credits_the_way_of_gradient_descent():
 
 
 def test_si_leaves_its_own_penalty_out_of_the_credit(stream):
-    """At the second task's first step the penalty is zero, later it is not: credit = (gradient - penalty's) * step."""
+    """At the second task's first step the penalty is zero, later it is not:
+    credit = (gradient - penalty's) * step.
+    """
     before, seen = {}, []
 
     def note(loop, moment):
         si, w = loop.methods[0], loop.model.weights["fc1.weight"]
         if moment == "after_step" and loop.t == 1:
             springs = si.springs
-            own = 2 * 5.0 * springs.importance["fc1.weight"] * (before["w"] - springs.anchor["fc1.weight"])
+            own = (
+                2
+                * 5.0
+                * springs.importance["fc1.weight"]
+                * (before["w"] - springs.anchor["fc1.weight"])
+            )
             seen.append(-(w.grad - own) * (w.detach() - before["w"]))
         if moment == "after_epoch" and loop.t == 1:
             before["saved"] = si.saved["fc1.weight"].clone()
@@ -293,9 +339,13 @@ def test_two_springs_are_one():
     w = {"w": points[3]["w"].clone().requires_grad_()}
     value = springs.value(w)
     pairs = list(zip(forces, points, strict=False))
-    torch.testing.assert_close(value, sum((f["w"] * (w["w"] - p["w"]).square()).sum(1) for f, p in pairs))
+    torch.testing.assert_close(
+        value, sum((f["w"] * (w["w"] - p["w"]).square()).sum(1) for f, p in pairs)
+    )
     value.sum().backward()
-    torch.testing.assert_close(w["w"].grad, sum(2 * f["w"] * (w["w"] - p["w"]) for f, p in pairs).detach())
+    torch.testing.assert_close(
+        w["w"].grad, sum(2 * f["w"] * (w["w"] - p["w"]) for f, p in pairs).detach()
+    )
     torch.testing.assert_close(springs.gradient(w)["w"], w["w"].grad)
     springs.scale(3.0)
     torch.testing.assert_close(springs.value(w), 3 * value)
@@ -313,7 +363,10 @@ def test_each_replica_has_its_own_strength_and_pull(stream):
 
 def test_anchored_methods_name_wrong_arguments():
     for make, message in [
-        (lambda: EWC(1.0, fisher="x"), "kind='x' is unknown; known are exact, sampled, empirical, batched"),
+        (
+            lambda: EWC(1.0, fisher="x"),
+            "kind='x' is unknown; known are exact, sampled, empirical, batched",
+        ),
         (lambda: EWC(1.0, samples=0), "samples=0 is not possible; it is a whole number, 1 or more"),
         (lambda: EWC(1.0, batch=0), "batch=0 is not possible"),
         (lambda: EWC(1.0, online=2), r"online=2 is not possible; it lies in \[0, 1\], or is None"),
@@ -330,7 +383,9 @@ def test_anchored_methods_name_wrong_arguments():
 @pytest.mark.parametrize("scenario", streams.SCENARIOS)
 @pytest.mark.parametrize("squared", [True, False])
 def test_lwf_by_hand(images, scenario, squared):
-    """The penalty at the second task's second step: KL of old and new outputs on the new images alone, T = 3."""
+    """The penalty at the second task's second step:
+    KL of old and new outputs on the new images alone, T = 3.
+    """
     stream = streams.split(images, [[0, 1], [2, 3], [4, 5]], scenario)
     method, found = LwF(2.0, temperature=3.0, squared=squared), []
 
@@ -341,7 +396,9 @@ def test_lwf_by_hand(images, scenario, squared):
             teacher = loop.methods[0].teacher
             x = loop.scaled(batch.x)[1]
             old, new = teacher.replica(1)(x), loop.model.replica(1).train()(x)
-            groups = {"task": [[0, 1], [2, 3]], "class": [[0, 1, 2, 3]], "domain": [[0, 1]]}[scenario]
+            groups = {"task": [[0, 1], [2, 3]], "class": [[0, 1, 2, 3]], "domain": [[0, 1]]}[
+                scenario
+            ]
             expected = 0
             for group in groups:
                 p, log_q = (old[:, group] / 3).softmax(1), (new[:, group] / 3).log_softmax(1)
@@ -399,17 +456,25 @@ def test_lwf_warms_up_the_new_rows_of_the_head_alone(images, scenario, optimizer
     watch.append(at("after_epoch", lambda loop: kept.append(state(loop.model))))
     outputs = 2 if scenario == "domain" else 6
     trained = [scenario == "domain" or c in (2, 3) for c in range(outputs)]
-    settings = replace(CONFIG, fresh_optimizer=True, optimizer=optimizer, momentum=0.9, weight_decay=0.0)
+    settings = replace(
+        CONFIG, fresh_optimizer=True, optimizer=optimizer, momentum=0.9, weight_decay=0.0
+    )
     moving, moving_rows = set(), []
 
     def look(loop):
         if loop.t and loop.epoch == 0:
             key = {"adamw": "exp_avg", "sgd": "momentum_buffer"}[optimizer]
-            moving.update(id(w) for w, moments in loop.optimizer.state.items() if moments[key].any())
-            moving_rows.extend(loop.optimizer.state[loop.model.weights["fc3.bias"]][key].any(0).tolist())
+            moving.update(
+                id(w) for w, moments in loop.optimizer.state.items() if moments[key].any()
+            )
+            moving_rows.extend(
+                loop.optimizer.state[loop.model.weights["fc3.bias"]][key].any(0).tolist()
+            )
 
     watch.append(at("after_epoch", look))
-    run = train(small("batch", outputs=outputs), LwF(1.0, warmup=1), stream, settings, observers=watch)
+    run = train(
+        small("batch", outputs=outputs), LwF(1.0, warmup=1), stream, settings, observers=watch
+    )
     _, _, _, start, warm, end = kept
     head = {id(run.model.weights[name]) for name in ("fc3.weight", "fc3.bias")}
     assert moving == head and moving_rows == trained  # no momentum for what waits
@@ -422,7 +487,10 @@ def test_lwf_warms_up_the_new_rows_of_the_head_alone(images, scenario, optimizer
 
 
 def test_lwf_names_wrong_arguments():
-    for arguments, message in [({"temperature": 0}, "temperature=0 is not possible"), ({"warmup": -1}, "warmup=-1 is")]:
+    for arguments, message in [
+        ({"temperature": 0}, "temperature=0 is not possible"),
+        ({"warmup": -1}, "warmup=-1 is"),
+    ]:
         with pytest.raises(ValueError, match=message):
             LwF(1.0, **arguments)
 
@@ -448,12 +516,21 @@ class At(Method):
 
 
 def convolution():
-    layers = {"conv1": nn.Conv2d(1, 4, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(4, 5, 3), "act2": nn.ReLU()}
-    return nn.Sequential(OrderedDict(layers | {"flatten": nn.Flatten(), "fc3": nn.Linear(80, 6)})).double()
+    layers = {
+        "conv1": nn.Conv2d(1, 4, 3, padding=1),
+        "act1": nn.ReLU(),
+        "conv2": nn.Conv2d(4, 5, 3),
+        "act2": nn.ReLU(),
+    }
+    return nn.Sequential(
+        OrderedDict(layers | {"flatten": nn.Flatten(), "fc3": nn.Linear(80, 6)})
+    ).double()
 
 
 def test_apr_by_hand(stream):
-    """At the second step: mean over the samples of the squared distances to the activations before the task."""
+    """At the second step: mean over the samples of the squared distances to the activations before
+    the task.
+    """
 
     def look(loop, start):
         x, _, weight = (value[1] for value in loop.methods[0].samples)
@@ -461,11 +538,15 @@ def test_apr_by_hand(stream):
         for end, times in ((1, 1), (4, 2)):  # conv1 once, the output of act2 twice
             now, then = (m.replica(1)[:end](x) for m in (loop.model, start))
             total = total + times * (now - then).square().flatten(1).mean(1)
-        return loop.methods[0].penalty(loop, None, None)[1], 3 * (weight * total).sum() / weight.sum()
+        return loop.methods[0].penalty(loop, None, None)[1], 3 * (
+            weight * total
+        ).sum() / weight.sum()
 
     spy = At(look)
     places = ["conv1", "act2", "act2"]
-    train(convolution, [APR(3.0, 12, per_task=True, per_class=2, places=places), spy], stream, CONFIG)
+    train(
+        convolution, [APR(3.0, 12, per_task=True, per_class=2, places=places), spy], stream, CONFIG
+    )
     ((value, expected),) = spy.found
     assert value > 0
     torch.testing.assert_close(value, expected)
@@ -477,7 +558,15 @@ def test_apr_keeps_stored_samples_of_earlier_classes_that_were_right_and_no_othe
         stored, labels = loop.scaled(method.stored.x), method.stored.y
         logits = start.eval()(method.samples[0])
         right = start(stored).argmax(2) == labels
-        return method.samples, logits, stored, right, labels, method.kept_at, method.penalty(loop, None, None)
+        return (
+            method.samples,
+            logits,
+            stored,
+            right,
+            labels,
+            method.kept_at,
+            method.penalty(loop, None, None),
+        )
 
     spy = At(look)
     run = train(small("batch"), [APR(1.0, 26, per_task=True, per_class=3), spy], stream, CONFIG)
@@ -489,14 +578,18 @@ def test_apr_keeps_stored_samples_of_earlier_classes_that_were_right_and_no_othe
         for c in range(4):
             expected = min(3, int((right[r] & (labels[r] == c)).sum()))
             assert int(weight[r, y[r] == c].sum()) == expected
-        assert {sample.numpy().tobytes() for sample in x[r]} <= {sample.numpy().tobytes() for sample in stored[r]}
+        assert {sample.numpy().tobytes() for sample in x[r]} <= {
+            sample.numpy().tobytes() for sample in stored[r]
+        }
     assert 0 < weight.sum() < weight.numel(), "some, but not all, were right"
     assert run.accuracy.isfinite().all()
 
 
 @pytest.mark.parametrize(("place", "end"), [("conv1", 1), ("conv2", 3)])
 def test_spl_by_hand(stream, place, end):
-    """Noise where the map was not above the threshold: everywhere, nowhere, and where it says, enlarged if need be."""
+    """Noise where the map was not above the threshold:
+    everywhere, nowhere, and where it says, enlarged if need be.
+    """
 
     def look(loop, start):
         method = loop.methods[0]
@@ -504,12 +597,16 @@ def test_spl_by_hand(stream, place, end):
         mask = (saliency.grad_cam(start, x, y, place)[2] > method.saliency_threshold).double()
         assert mask.shape[1:] == {"conv1": (6, 6), "conv2": (4, 4)}[place]
         mask = F.interpolate(mask.unsqueeze(1), (6, 6), mode="bilinear")
-        noise = torch.randn(x.shape[1:], generator=generator(loop.seeds[2], "noise 0 1", 2)).double()
+        noise = torch.randn(
+            x.shape[1:], generator=generator(loop.seeds[2], "noise 0 1", 2)
+        ).double()
         layer = loop.model.replica(2)[:end]
         noisy = x[2] + 0.7 * noise * (1 - mask)
         distance = (layer(x[2]) - layer(noisy)).square().flatten(1).mean(1)
         count = weight[2].sum()
-        return method.penalty(loop, None, None)[2], 5 * 3 / count * (weight[2] * distance).sum() / count
+        return method.penalty(loop, None, None)[2], 5 * 3 / count * (
+            weight[2] * distance
+        ).sum() / count
 
     for threshold in (-1.0, 0.3, 1.0):
         spy = At(look)
@@ -523,7 +620,9 @@ def test_spl_by_hand(stream, place, end):
 def test_preserving_losses_name_wrong_arguments(stream):
     with pytest.raises(ValueError, match="per_class=0 is not possible"):
         APR(1.0, 10, per_class=0)
-    with pytest.raises(ValueError, match=r"no layer 'conv9'; there are flatten, fc1, act1, fc2, act2, fc3"):
+    with pytest.raises(
+        ValueError, match=r"no layer 'conv9'; there are flatten, fc1, act1, fc2, act2, fc3"
+    ):
         train(small(), APR(1.0, 10, places=["conv9"]), stream, CONFIG)
 
 
@@ -548,7 +647,11 @@ def test_labels_are_the_cross_entropy_of_the_kept_samples(stream):
 
 def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
     def network():
-        layers = {"conv1": nn.Conv2d(1, 2, 3, padding=1), "act1": nn.ReLU(), "flatten": nn.Flatten()}
+        layers = {
+            "conv1": nn.Conv2d(1, 2, 3, padding=1),
+            "act1": nn.ReLU(),
+            "flatten": nn.Flatten(),
+        }
         return nn.Sequential(OrderedDict(layers | {"fc2": nn.Linear(72, 6)}))
 
     kinds = {"own": SPL, "shuffled": controls.ShuffledSPL}
@@ -557,12 +660,18 @@ def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
 
         def note(loop, name=name):
             if loop.t == 1:
-                free[name], weights[name] = loop.methods[0].free.clone(), loop.methods[0].samples[2].clone()
+                free[name], weights[name] = (
+                    loop.methods[0].free.clone(),
+                    loop.methods[0].samples[2].clone(),
+                )
 
         method = kind(1.0, 12, place="conv1", per_class=4, per_task=True)
         train(network, method, stream, config, observers=[at("before_task", note)], until=2)
-    assert torch.equal(weights["own"], weights["shuffled"]) and not torch.equal(free["own"], free["shuffled"])
-    for own, shuffled, weight in zip(free["own"], free["shuffled"], weights["own"] > 0, strict=True):
+    assert torch.equal(weights["own"], weights["shuffled"])
+    assert not torch.equal(free["own"], free["shuffled"])
+    for own, shuffled, weight in zip(
+        free["own"], free["shuffled"], weights["own"] > 0, strict=True
+    ):
         assert torch.equal(own[~weight], shuffled[~weight])
         rows = [sorted(map(tuple, maps[weight].flatten(1).tolist())) for maps in (own, shuffled)]
         assert rows[0] == rows[1], "the same maps, and so the same amount of noise"
@@ -573,7 +682,10 @@ def test_shuffled_maps_are_those_of_the_samples_that_count(stream):
 
 @pytest.mark.parametrize("value", [[0.5, -1.0], float("nan"), [[1.0]]])
 def test_impossible_strength_is_refused(value):
-    with pytest.raises(ValueError, match=r"s=.* is not possible; it is 0 or more, one number or one for each replica"):
+    with pytest.raises(
+        ValueError,
+        match=r"s=.* is not possible; it is 0 or more, one number or one for each replica",
+    ):
         check_strength("s", value)
 
 
@@ -608,7 +720,9 @@ def test_each_replica_has_the_strength_of_its_own(stream):
 def test_activation_l1_makes_activations_smaller(stream):
     settings = TrainConfig(epochs=10, batch_size=5, lr=0.01)
     runs = [train(small(), ActivationL1(s), stream, settings) for s in (0.0, 1.0)]
-    plain, sparse = (activations(run.model, stream.images, stream.tasks[2].x_test)[1] for run in runs)
+    plain, sparse = (
+        activations(run.model, stream.images, stream.tasks[2].x_test)[1] for run in runs
+    )
     assert all(sparse[name].mean() < 0.5 * plain[name].mean() for name in plain)
 
 
@@ -673,7 +787,8 @@ def test_a_memory_smaller_than_the_tasks_is_not_emptied(stream, room):
     for method in (Replay(room), APR(1.0, room)):
         run = train(small(), method, stream, CONFIG)
         stored = run.methods[0].stored
-        assert stored.sizes == [1] * room + [0] * (3 - room) and len(stored) == room == stored.y.shape[1]
+        assert stored.sizes == [1] * room + [0] * (3 - room)
+        assert len(stored) == room == stored.y.shape[1]
         assert run.accuracy.isfinite().all()
 
 
@@ -716,7 +831,9 @@ def test_old_samples_come_from_the_memory_of_the_replica(stream):
         held[loop.t] = [pictures(x) for x in loop.methods[0].stored.x]
 
     _, batches = spied(Replay(10), stream, observers=[at("after_task", look)])
-    drawn = [set().union(*(pictures(b.x[r, b.new :]) for t, b in batches if t == 1)) for r in range(3)]
+    drawn = [
+        set().union(*(pictures(b.x[r, b.new :]) for t, b in batches if t == 1)) for r in range(3)
+    ]
     assert drawn == held[0]  # in 50 draws of 10 all of them turn up
     assert held[0][0] != held[0][1]
 
@@ -736,7 +853,10 @@ def test_a_method_on_replay_sees_which_samples_are_in_the_batch(stream):
         def penalty(self, loop, batch, logits):
             if loop.t:
                 x, y = self.stored.at(self.stored.drawn)
-                found.append(torch.equal(x, batch.x[:, batch.new :]) and torch.equal(y, batch.y[:, batch.new :]))
+                found.append(
+                    torch.equal(x, batch.x[:, batch.new :])
+                    and torch.equal(y, batch.y[:, batch.new :])
+                )
 
     train(small(), Looking(10, batch=3), stream, CONFIG)
     assert len(found) == 20 and all(found)
@@ -747,14 +867,18 @@ def test_loss_and_accuracy_of_a_batch_with_old_samples(stream):
     run, batches = spied(Replay(10), stream, settings)
     logits = run.model(stream.images.scale(batches[1][1].x))
     loss = [F.cross_entropy(a, b) for a, b in zip(logits, batches[1][1].y, strict=True)]
-    assert run.history[1]["loss"].tolist() == pytest.approx([float(value.detach()) for value in loss])
+    assert run.history[1]["loss"].tolist() == pytest.approx(
+        [float(value.detach()) for value in loss]
+    )
     hits = (logits.argmax(2) == batches[1][1].y)[:, :26].double().mean(1)
     assert run.history[1]["accuracy"].tolist() == pytest.approx(hits.tolist())
 
 
 def test_replay_forgets_less(stream):
     settings = TrainConfig(epochs=8, batch_size=5, lr=0.01)
-    plain, replayed = (train(small(), method, stream, settings) for method in (Finetune(), Replay(60)))
+    plain, replayed = (
+        train(small(), method, stream, settings) for method in (Finetune(), Replay(60))
+    )
     assert (replayed.accuracy[:, -1, 0] > plain.accuracy[:, -1, 0] + 0.3).all()
 
 
@@ -782,7 +906,10 @@ def test_replay_names_wrong_arguments(arguments, message):
 
 
 def ogd_run(stream, norm=None, seeds=(0, 1, 2), optimizer="sgd", momentum=0.0, **arguments):
-    """Train with OGD; returns the run and, for each projected step: gradient and step, flat, and the basis."""
+    """Train with OGD.
+
+    Returns the run and, for each projected step: gradient and step, flat, and the basis.
+    """
     records = []
 
     def note(loop, moment):
@@ -796,7 +923,9 @@ def ogd_run(stream, norm=None, seeds=(0, 1, 2), optimizer="sgd", momentum=0.0, *
             note.weights = vectors.flat(loop.model.parameters())
 
     settings = replace(CONFIG, optimizer=optimizer, momentum=momentum, weight_decay=0.0)
-    return train(small(norm), OGD(**arguments), stream, settings, seeds, observers=[Told(note)]), records
+    return train(
+        small(norm), OGD(**arguments), stream, settings, seeds, observers=[Told(note)]
+    ), records
 
 
 def overlap(vectors, basis):
@@ -806,7 +935,8 @@ def overlap(vectors, basis):
 
 @pytest.mark.parametrize("norm", [None, "batch", "layer"])
 @pytest.mark.parametrize(
-    "arguments", [{"directions": 1, "of": "loss"}, {"directions": 4}, {"directions": 3, "of": "loss"}]
+    "arguments",
+    [{"directions": 1, "of": "loss"}, {"directions": 4}, {"directions": 3, "of": "loss"}],
 )
 def test_projected_gradient_is_orthogonal_to_the_basis(stream, norm, arguments):
     run, records = ogd_run(stream, norm, **arguments)
@@ -823,7 +953,12 @@ def test_projected_gradient_is_orthogonal_to_the_basis(stream, norm, arguments):
 @pytest.mark.parametrize(("optimizer", "momentum"), [("sgd", 0.9), ("adamw", 0.0)])
 def test_only_a_projected_step_is_orthogonal_under_momentum_and_adam(stream, optimizer, momentum):
     for project, low, high in (("gradient", 0.01, 1), ("step", 0, 1e-4), ("both", 0, 1e-4)):
-        arguments = {"directions": 2, "project": project, "optimizer": optimizer, "momentum": momentum}
+        arguments = {
+            "directions": 2,
+            "project": project,
+            "optimizer": optimizer,
+            "momentum": momentum,
+        }
         _, records = ogd_run(stream, **arguments)
         worst = torch.stack([overlap(step, basis) for _, step, basis in records]).amax(0)
         assert (worst >= low).all() and (worst <= high).all()
@@ -834,7 +969,9 @@ def test_projecting_both_feeds_adam_projected_gradients(stream):
     _, both = ogd_run(stream, directions=2, project="both", optimizer="adam")
     (g, step, basis), (same, freed, _) = gradient[0], both[0]
     torch.testing.assert_close(same, g)
-    torch.testing.assert_close(freed, step - torch.einsum("rk,rkp->rp", (basis @ step.unsqueeze(2))[..., 0], basis))
+    torch.testing.assert_close(
+        freed, step - torch.einsum("rk,rkp->rp", (basis @ step.unsqueeze(2))[..., 0], basis)
+    )
 
 
 def test_before_anything_is_stored_ogd_is_finetuning(stream):
@@ -844,7 +981,9 @@ def test_before_anything_is_stored_ogd_is_finetuning(stream):
 
 
 def test_ogd_that_projects_nothing_is_finetuning(stream):
-    runs = [train(small(), method, stream, CONFIG) for method in (OGD(3, project="nothing"), Finetune())]
+    runs = [
+        train(small(), method, stream, CONFIG) for method in (OGD(3, project="nothing"), Finetune())
+    ]
     assert_same(state(runs[0].model), state(runs[1].model))
     assert runs[0].methods[0].basis.shape[1] == 6
 
@@ -893,11 +1032,16 @@ def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
     ]:
         with pytest.raises(ValueError, match=message):
             OGD(**arguments)
-    with pytest.raises(ValueError, match="a basis of 1200 directions is not possible: the network has 512 weights"):
-        train(small(), OGD(600), stream, CONFIG)
-    monkeypatch.setattr(vectors.psutil, "virtual_memory", lambda: type("memory", (), {"available": 1000}))
     with pytest.raises(
-        MemoryError, match=r"8 directions of 512 weights for 3 replicas need 0\.0 GB to grow, but 0\.0 GB"
+        ValueError, match="a basis of 1200 directions is not possible: the network has 512 weights"
+    ):
+        train(small(), OGD(600), stream, CONFIG)
+    monkeypatch.setattr(
+        vectors.psutil, "virtual_memory", lambda: type("memory", (), {"available": 1000})
+    )
+    with pytest.raises(
+        MemoryError,
+        match=r"8 directions of 512 weights for 3 replicas need 0\.0 GB to grow, but 0\.0 GB",
     ):
         train(small(), OGD(4), stream, CONFIG)
 
@@ -910,10 +1054,14 @@ def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(st
     seen = {}
 
     def note(loop, moment):
-        moments = loop.optimizer.state[loop.model.get_parameter("fc1/weight")]["momentum_buffer"].clone()
+        moments = loop.optimizer.state[loop.model.get_parameter("fc1/weight")][
+            "momentum_buffer"
+        ].clone()
         seen[loop.t, loop.epoch, moment] = state(loop.model) | {"momentum of fc1.weight": moments}
 
-    config = TrainConfig(epochs=2, batch_size=8, lr=0.05, optimizer="sgd", momentum=0.9, weight_decay=0.1)
+    config = TrainConfig(
+        epochs=2, batch_size=8, lr=0.05, optimizer="sgd", momentum=0.9, weight_decay=0.1
+    )
     method = LongShort(12, share=0.5, norms=norms)
     watch = [at(moment, partial(note, moment=moment)) for moment in ("before_epoch", "after_epoch")]
     train(small("batch"), method, stream, config, observers=watch)
@@ -928,9 +1076,13 @@ def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(st
         assert (start["fc3.weight"] != end["fc3.weight"]).flatten(1).any(1).all(), "the head learns"
         if epoch:
             before = seen[t, 0, "after_epoch"]
-            assert (before["fc1.weight"][:, :5] != start["fc1.weight"][:, :5]).any(), "rehearsal moves what is held"
+            assert (before["fc1.weight"][:, :5] != start["fc1.weight"][:, :5]).any(), (
+                "rehearsal moves what is held"
+            )
     first = seen[0, 0, "before_epoch"], seen[0, 1, "after_epoch"]
-    assert (first[0]["fc1.weight"][:, :5] != first[1]["fc1.weight"][:, :5]).any(), "the first task trains everything"
+    assert (first[0]["fc1.weight"][:, :5] != first[1]["fc1.weight"][:, :5]).any(), (
+        "the first task trains everything"
+    )
 
 
 def test_long_term_weights_name_wrong_arguments():
@@ -964,23 +1116,34 @@ NORMS = {"conv1": "norm1", "conv2": "norm2"}
 def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
     scores = {"conv1": [0.0, 3.0, 1.0, 2.0], "conv2": torch.tensor([4.0, 0.0, 3.0, 0.0])}
     method, seen = Freeze(0.5, lambda model, task: scores, NORMS), {}
-    config = TrainConfig(2, 8, 0.05, optimizer, weight_decay=0.1, momentum=0.9 * (optimizer == "sgd"))
+    config = TrainConfig(
+        2, 8, 0.05, optimizer, weight_decay=0.1, momentum=0.9 * (optimizer == "sgd")
+    )
 
     def note(loop, moment):
         seen[loop.t, moment] = state(loop.model)
-        seen[loop.t, "rows"] = {layer: rows.tolist() for layer, rows in loop.methods[0].rows.items()}
+        seen[loop.t, "rows"] = {
+            layer: rows.tolist() for layer, rows in loop.methods[0].rows.items()
+        }
 
     watch = [at(moment, partial(note, moment=moment)) for moment in ("before_task", "after_task")]
     train(convolutional, method, stream, config, observers=watch)
     assert seen[0, "rows"] == {}
     assert seen[1, "rows"] == {"conv1": [1, 3], "conv2": [0, 2]}
-    assert {layer: sorted(rows) for layer, rows in seen[2, "rows"].items()} == {"conv1": [1, 2, 3], "conv2": [0, 1, 2]}
+    assert {layer: sorted(rows) for layer, rows in seen[2, "rows"].items()} == {
+        "conv1": [1, 2, 3],
+        "conv2": [0, 1, 2],
+    }
     for t in (1, 2):
         start, end = seen[t, "before_task"], seen[t, "after_task"]
         for layer, rows in seen[t, "rows"].items():
             free = [i for i in range(4) if i not in rows]
             kinds = ("weight", "bias", "running_mean", "running_var")
-            names = [f"{layer}.weight", f"{layer}.bias", *(f"{layer.replace('conv', 'norm')}.{kind}" for kind in kinds)]
+            names = [
+                f"{layer}.weight",
+                f"{layer}.bias",
+                *(f"{layer.replace('conv', 'norm')}.{kind}" for kind in kinds),
+            ]
             for name in names:
                 assert torch.equal(start[name][:, rows], end[name][:, rows]), name
                 assert (start[name][:, free] != end[name][:, free]).any(), name
@@ -988,7 +1151,9 @@ def test_frozen_filters_do_not_move_by_a_bit(stream, optimizer):
 
 
 def test_share_zero_of_freezing_is_finetuning(stream):
-    freeze = Freeze(0.0, lambda model, task: {"conv1": torch.ones(4), "conv2": torch.ones(4)}, NORMS)
+    freeze = Freeze(
+        0.0, lambda model, task: {"conv1": torch.ones(4), "conv2": torch.ones(4)}, NORMS
+    )
     config, ends = TrainConfig(1, 8, 0.01), []
     note = at("after_task", lambda loop: ends.append(state(loop.model)))
     for method in (freeze, Finetune()):

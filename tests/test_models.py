@@ -28,7 +28,9 @@ def own(build, seed):
 
 def inputs(name, replicas=3):
     shape = (2, 12, 12) if "lenet5" in name else (7,)
-    return torch.randn(replicas, 9, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    return torch.randn(
+        replicas, 9, *shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0)
+    )
 
 
 @pytest.mark.parametrize("name", BUILDS)
@@ -87,7 +89,9 @@ def test_hidden_activations_by_hand(seeds):
     logits, hidden = replicas.activations(x, replicas.relus)
     w = replicas.weights
     act1 = (torch.einsum("rbi,rui->rbu", x, w["fc1.weight"]) + w["fc1.bias"][:, None]).clamp(min=0)
-    act2 = (torch.einsum("rbi,rui->rbu", act1, w["fc2.weight"]) + w["fc2.bias"][:, None]).clamp(min=0)
+    act2 = (torch.einsum("rbi,rui->rbu", act1, w["fc2.weight"]) + w["fc2.bias"][:, None]).clamp(
+        min=0
+    )
     last = torch.einsum("rbi,rui->rbu", act2, w["fc3.weight"]) + w["fc3.bias"][:, None]
     assert_same(hidden | {"logits": logits}, {"act1": act1, "act2": act2, "logits": last}, 1e-12)
 
@@ -107,7 +111,9 @@ def test_hidden_activations_of_lenet5_are_its_relus(vmap):
     torch.testing.assert_close(hidden["act2"][1], network[:5](x[1]), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"])
+@pytest.mark.parametrize(
+    "clone", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))], ids=["deepcopy", "pickle"]
+)
 def test_a_copy_has_hidden_activations_of_its_own(clone):
     x = inputs("mlp")
     original = Replicas(BUILDS["mlp"], SEEDS)
@@ -137,14 +143,18 @@ def test_training_a_replica_apart_does_not_change_the_replicas():
 
 
 def test_replica_keeps_the_dtype():
-    assert Replicas(lambda: mlp((7, 6, 4)), SEEDS).double().replica(0).fc1.weight.dtype == torch.float64
+    assert (
+        Replicas(lambda: mlp((7, 6, 4)), SEEDS).double().replica(0).fc1.weight.dtype
+        == torch.float64
+    )
 
 
 @pytest.mark.parametrize("mode", [True, False])
 def test_evaluating_restores_the_mode_even_after_an_error(mode):
     replicas = Replicas(lambda: mlp((7, 6, 4), dropout=0.5).double(), SEEDS).train(mode)
     with pytest.raises(KeyError), evaluating(replicas):
-        assert torch.equal(replicas.on(inputs("mlp")[0]), replicas.on(inputs("mlp")[0]))  # no dropout
+        # No dropout.
+        assert torch.equal(replicas.on(inputs("mlp")[0]), replicas.on(inputs("mlp")[0]))
         assert not replicas.on(inputs("mlp")[0]).requires_grad
         raise KeyError
     assert replicas.training == mode and replicas._template.training == mode
@@ -158,7 +168,18 @@ def test_dropout_differs_between_replicas():
 
 def test_layers_are_named_as_documented():
     names = [name for name, _ in mlp((7, 6, 5, 4), "batch", 0.1).named_children()]
-    assert names == ["flatten", "fc1", "norm1", "act1", "drop1", "fc2", "norm2", "act2", "drop2", "fc3"]
+    assert names == [
+        "flatten",
+        "fc1",
+        "norm1",
+        "act1",
+        "drop1",
+        "fc2",
+        "norm2",
+        "act2",
+        "drop2",
+        "fc3",
+    ]
     names = [name for name, _ in lenet5().named_children()]
     assert names[:7] == ["conv1", "act1", "pool1", "conv2", "act2", "pool2", "flatten"]
     assert names[7:] == ["fc3", "act3", "fc4", "act4", "fc5"]
@@ -183,7 +204,9 @@ def test_small_vgg_has_the_parameters_of_its_layers():
 @pytest.mark.parametrize(("build", "sizes"), [(alexnet, [32, 45, 64]), (small_vgg, [4, 32, 33])])
 def test_image_networks_take_square_colour_images(build, sizes):
     for size in sizes:
-        assert build(7, size=size, width=4 if build is small_vgg else 0.1)(torch.zeros(2, 3, size, size)).shape == (
+        assert build(7, size=size, width=4 if build is small_vgg else 0.1)(
+            torch.zeros(2, 3, size, size)
+        ).shape == (
             2,
             7,
         )
@@ -198,9 +221,15 @@ def test_alexnet_starts_with_outputs_of_order_one():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: alexnet(size=31), "size=31, width=1.0 is not possible; size is 32 or more, width above 0"),
+        (
+            lambda: alexnet(size=31),
+            "size=31, width=1.0 is not possible; size is 32 or more, width above 0",
+        ),
         (lambda: alexnet(width=0), "size=64, width=0 is not possible"),
-        (lambda: small_vgg(size=3), "size=3, width=64 is not possible; size is 4 or more, width 1 or more"),
+        (
+            lambda: small_vgg(size=3),
+            "size=3, width=64 is not possible; size is 4 or more, width 1 or more",
+        ),
         (lambda: mlp((7,)), "sizes=(7,) is not possible"),
         (lambda: mlp((7, 0, 4)), "sizes=(7, 0, 4) is not possible"),
         (lambda: mlp(norm="group"), "unknown norm 'group'; known are None, 'batch' and 'layer'"),
@@ -209,7 +238,10 @@ def test_alexnet_starts_with_outputs_of_order_one():
         (lambda: mlp(dropout=-0.1), "dropout=-0.1 is not a share"),
         (lambda: lenet5(size=11), "size=11 is too small for lenet5"),
         (lambda: Replicas(mlp, []), "seeds=[] is not possible; give one seed"),
-        (lambda: Replicas(mlp, [0])(torch.zeros(2, 1, 784)), "first dimension is 2, but there are 1 replicas"),
+        (
+            lambda: Replicas(mlp, [0])(torch.zeros(2, 1, 784)),
+            "first dimension is 2, but there are 1 replicas",
+        ),
     ],
 )
 def test_wrong_arguments_are_named(call, message):
@@ -244,7 +276,11 @@ def test_weights_that_cannot_be_had_are_one_sentence(monkeypatch):
 
     import_torchvision()
     monkeypatch.setattr("torchvision.models._api.load_state_dict_from_url", load)
-    with pytest.raises(ValueError, match=r"^the weights of 'resnet18' can't be had \(no network\); train one from"):
+    with pytest.raises(
+        ValueError, match=r"^the weights of 'resnet18' can't be had \(no network\); train one from"
+    ):
         pretrained("resnet18", 2)
-    with pytest.raises(ValueError, match=r"^unknown network 'alexnet5'; those of torchvision are known"):
+    with pytest.raises(
+        ValueError, match=r"^unknown network 'alexnet5'; those of torchvision are known"
+    ):
         pretrained("alexnet5", 2)

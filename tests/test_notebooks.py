@@ -53,7 +53,9 @@ def check_03b(n):
     assert n["steps to relearn/plain, fresh"] < n["steps to relearn/plain, never saw [1, 2]"]
     assert n["probes forgot/batch-norm, pairs"] < 0.3 < n["outputs forgot/batch-norm, all ten"]
     assert all(0 <= n[f"CKA act2 {stage}/plain"] <= 1 for stage in ("start", "[7, 8]"))
-    assert n["9 against 0, 0/batch-norm, [1, 2] first"] > 0.85, "an untrained network tells 9 from 0"
+    assert n["9 against 0, 0/batch-norm, [1, 2] first"] > 0.85, (
+        "an untrained network tells 9 from 0"
+    )
 
 
 def check_04a(n):
@@ -66,7 +68,11 @@ def check_04b(n):
     assert n["share along the basis/SGD, gradient projected"] < 0.01
     assert n["share along the basis/Adam, gradient projected"] > 1, "Adam turns the step back"
     assert n["share along the basis/Adam, step projected"] < 0.01
-    assert n["mean loss after 100 steps/plain, lr 0.001"] < n["mean loss after 100 steps/plain, lr 0.0001"] < 1
+    assert (
+        n["mean loss after 100 steps/plain, lr 0.001"]
+        < n["mean loss after 100 steps/plain, lr 0.0001"]
+        < 1
+    )
     assert n["permuted/joint"] > 0.2 and n["rotated/OGD, logit gradients"] > 0.15
 
 
@@ -75,7 +81,8 @@ def check_05a(n):
         assert n[f"accuracy/{scenario}, EWC"] > n[f"accuracy/{scenario}, finetuning"]
     assert n["broken below 2/large steps"] == 0 < n["broken above 2/large steps"]
     assert n["accuracy/domain, EWC, fresh"] > n["accuracy/domain, finetuning, fresh"]
-    assert n["largest step/moments carried"] > 2 and abs(n["largest step/fresh optimizer"] - 1) < 0.01
+    assert n["largest step/moments carried"] > 2
+    assert abs(n["largest step/fresh optimizer"] - 1) < 0.01
     assert 0.5 < n["probe/untrained"] < 0.95 and n["accuracy/permuted, finetuning"] > 0.3
 
 
@@ -92,7 +99,8 @@ def check_05c(n):
 
 
 def check_05d(n):
-    zero, plain = n["library, accuracy/anchor is the live weights"], n["library, accuracy/finetuning, fresh"]
+    zero = n["library, accuracy/anchor is the live weights"]
+    plain = n["library, accuracy/finetuning, fresh"]
     assert zero == plain, "a penalty that is always zero is none"
     assert n["task 1, free weights/1e+04"] > n["task 1, nothing/1e+04"]
     assert n["free/penalty, fresh, 1e+02"] > n["free/penalty, fresh, 1e+08"] > 0
@@ -100,10 +108,18 @@ def check_05d(n):
 
 
 def check_06a(n):
-    assert n["correlation/class, carried: MAS, global; √Fisher"] > n["correlation/class, carried: MAS, global; Fisher"]
+    assert (
+        n["correlation/class, carried: MAS, global; √Fisher"]
+        > n["correlation/class, carried: MAS, global; Fisher"]
+    )
     same = n["ranks/class, carried: MAS, global; √Fisher"]
-    assert n["ranks/class, carried: MAS, global; Fisher"] == pytest.approx(same), "ranks do not see a root"
-    assert n["credit over fall/task, carried, SI"] > n["credit over fall/task, carried, SI, other batch"]
+    assert n["ranks/class, carried: MAS, global; Fisher"] == pytest.approx(same), (
+        "ranks do not see a root"
+    )
+    assert (
+        n["credit over fall/task, carried, SI"]
+        > n["credit over fall/task, carried, SI, other batch"]
+    )
     assert n["accuracy/task, fresh, MAS, global"] > n["accuracy/task, carried, finetuning"]
 
 
@@ -121,38 +137,56 @@ def check_07a(n):
 def check_07b(n):
     assert n["accuracy/task, LwF"] > 0.9
     assert n["accuracy/class, joint training"] > n["accuracy/class, LwF"] + 0.2
-    assert n["best/T = 10"] == pytest.approx(n["best/T = 10, no T²"], abs=0.05), "λ without T² is λ / T² with it"
+    assert n["best/T = 10"] == pytest.approx(n["best/T = 10, no T²"], abs=0.05), (
+        "λ without T² is λ / T² with it"
+    )
 
 
 def check_08(n):
     assert n["task 1/learned, before task 2"] > 0.6 > n["task 1/learned, nothing frozen"]
-    assert n["task 1/hidden layers too"] == n["task 1/before task 2"], "all but the head's own outputs is frozen"
-    assert n["task 1/one softmax, nothing frozen"] < 0.1 and n["task 1/joint, twice the steps"] > 0.6
-    assert n["third, frozen/MSE, 50%"] == pytest.approx(0.75, abs=0.01) and n["third, frozen/nothing frozen"] == 0
+    assert n["task 1/hidden layers too"] == n["task 1/before task 2"], (
+        "all but the head's own outputs is frozen"
+    )
+    assert n["task 1/one softmax, nothing frozen"] < 0.1
+    assert n["task 1/joint, twice the steps"] > 0.6
+    assert n["third, frozen/MSE, 50%"] == pytest.approx(0.75, abs=0.01)
+    assert n["third, frozen/nothing frozen"] == 0
     assert n["agreement/Fisher and Taylor"] > 0.5 > abs(n["agreement/MSE and random"])
 
 
 def check_08b(n):
     assert n["accuracy/trained"] > 0.35 > 0.2 > n["accuracy/untrained"], "chance is a tenth"
-    assert n["halves/loss"] > 0.3 and n["agreement/ablation"] > 0.3, "which filters are needed is known"
+    assert n["halves/loss"] > 0.3 and n["agreement/ablation"] > 0.3, (
+        "which filters are needed is known"
+    )
     assert n["agreement/Taylor"] > 0.2, "a ranking can know it"
     assert n["left one/ablation, lowest"] > n["left one/ablation, highest"]
-    assert n["likeness/MSE, other images"] > 0.7 and n["likeness/Pearson, flat map"] == 0, "nothing to correlate with"
+    assert n["likeness/MSE, other images"] > 0.7 and n["likeness/Pearson, flat map"] == 0, (
+        "nothing to correlate with"
+    )
     assert all(-1 <= v <= 1 for name, v in n.items() if name.startswith(("agreement", "likeness")))
 
 
 def check_09(n):
     assert n["learned/finetuning"] > 0.5 > n["accuracy/finetuning"]
-    assert all(n[f"accuracy/{arm}"] > n["accuracy/replay"] + 0.2 for arm in ("APR", "labels", "more replay"))
-    assert n["task 1 after task 1/replay"] == n["task 1 after task 1/APR"], "nothing to preserve in the first task"
+    assert all(
+        n[f"accuracy/{arm}"] > n["accuracy/replay"] + 0.2
+        for arm in ("APR", "labels", "more replay")
+    )
+    assert n["task 1 after task 1/replay"] == n["task 1 after task 1/APR"], (
+        "nothing to preserve in the first task"
+    )
 
 
 def check_09b(n):
     assert n["shapes task 1 right after it/replay"] > 0.6, "chance is a third"
-    assert n["task 1 after 1/replay"] == n["task 1 after 1/APR"], "nothing to preserve in the first task"
+    assert n["task 1 after 1/replay"] == n["task 1 after 1/APR"], (
+        "nothing to preserve in the first task"
+    )
     assert n["SSIM/white noise, all"] < 0.1 and abs(n["rank/white noise, all"]) < 0.1
     assert n["overlap/white noise, all"] == pytest.approx(0.11, abs=0.02), "chance: 0.04 of 0.36"
-    assert 0.1 < n["energy/area, all"] < 0.3 and n["energy/area, all"] < n["energy/replay, all after 1"]
+    assert 0.1 < n["energy/area, all"] < 0.3
+    assert n["energy/area, all"] < n["energy/replay, all after 1"]
 
 
 def check_09c(n):
@@ -161,7 +195,11 @@ def check_09c(n):
     )
     assert n["hit/0, model 3"] > 0.5 and n["probe/300, model 3"] > 0.6, "and not from the layer"
     assert n["hit/joint"] > 0.8 and n["ten/joint"] > 0.6
-    assert all(-1 <= n[f"rank of {key}/{kind}"] <= 1 for key in ("silhouette", "hit") for kind in ("tsne", "pca"))
+    assert all(
+        -1 <= n[f"rank of {key}/{kind}"] <= 1
+        for key in ("silhouette", "hit")
+        for kind in ("tsne", "pca")
+    )
     assert 0 < n["term as task 2 begins/SPL"] < 0.1 < n["term as task 2 begins/SPL, σ = 2"]
     assert n["gain/replay"] == 0 < n["gain/APR, n = 20"]
 
@@ -169,18 +207,29 @@ def check_09c(n):
 def check_10(n):
     assert n["learned/MLP, rehearsal"] > 0.5
     assert n["learned/MLP, all filters held"] < n["learned/MLP, rehearsal"]
-    assert n["long-term/MLP, all filters held"] == 0 < n["long-term/MLP, long/short"] < n["long-term/MLP, rehearsal"]
+    assert (
+        n["long-term/MLP, all filters held"]
+        == 0
+        < n["long-term/MLP, long/short"]
+        < n["long-term/MLP, rehearsal"]
+    )
     assert n["accuracy/MLP, 0, every epoch"] == n["accuracy/MLP, rehearsal"], "share 0 is rehearsal"
     assert n["accuracy/MLP, 0.5, every epoch"] == n["accuracy/MLP, long/short"]
 
 
-CHECKS = {name.removeprefix("check_"): check for name, check in globals().items() if name.startswith("check_")}
+CHECKS = {
+    name.removeprefix("check_"): check
+    for name, check in globals().items()
+    if name.startswith("check_")
+}
 QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
-    code = run.main([run.number_of(path), "--settings", "quick", "--out", str(tmp_path), "--jobs", "1"])
+    code = run.main(
+        [run.number_of(path), "--settings", "quick", "--out", str(tmp_path), "--jobs", "1"]
+    )
     assert code == 0, capfd.readouterr().out
     content, numbers = numbers_of(tmp_path / path.stem)
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
@@ -206,12 +255,22 @@ SMALL = {
     "08": ["learned_epochs=1", "per_class=10", "width=2"],
     "08b": ["per_class=20", "tested=10", "shown=2", "width=2", "side=16"],
     "09": ["train_images=300", "buffer_size=20", "width=2"],
-    "09b": ["train_images=300", "test_images=100", "shape_images=180", "shape_epochs=1", "buffer_size=20", "width=2"],
+    "09b": [
+        "train_images=300",
+        "test_images=100",
+        "shape_images=180",
+        "shape_epochs=1",
+        "buffer_size=20",
+        "width=2",
+    ],
     "09c": ["train_images=200", "test_images=120", "buffer_size=10", "width=2", "hidden=16"],
     "10": ["digits=60", "test_digits=20", "memory=30", "width=2"],
 }
-# Of what the committed results are: data and seeds. Image networks train one by one, and so with five.
-MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5))
+# Of what the committed results are: data and seeds. Image networks train one by one, and so with
+# five.
+MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(
+    ["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5)
+)
 MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
@@ -242,7 +301,9 @@ class TestCommitted:
     def test_pair_says_the_same(self, path):
         notebook = nbformat.read(path, as_version=4)
         twin = jupytext.read(path.parent / "percent" / f"{path.stem}.py")
-        cells = [c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])]
+        cells = [
+            c for c in notebook.cells if "injected-parameters" not in c.metadata.get("tags", [])
+        ]
         assert [c.source for c in cells] == [publish.without_markers(c.source) for c in twin.cells]
 
     def test_results_are_of_ten_seeds_on_mnist_or_of_what_is_said_above(self, path):
@@ -274,13 +335,23 @@ class TestCommitted:
 
 def test_each_notebook_leads_to_the_one_before_and_the_next():
     titles = {
-        path: nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ") for path in NOTEBOOKS
+        path: nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+        for path in NOTEBOOKS
     }
     for i, path in enumerate(NOTEBOOKS):
         links = [f"Before: [{titles[other]}]({other.name})" for other in NOTEBOOKS[i - 1 : i]]
         links += [f"Next: [{titles[other]}]({other.name})" for other in NOTEBOOKS[i + 1 : i + 2]]
-        text = [cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "markdown"]
-        lines = [line for source in text for line in source.splitlines() if line.startswith(("Before: ", "Next: "))]
+        text = [
+            cell.source
+            for cell in nbformat.read(path, as_version=4).cells
+            if cell.cell_type == "markdown"
+        ]
+        lines = [
+            line
+            for source in text
+            for line in source.splitlines()
+            if line.startswith(("Before: ", "Next: "))
+        ]
         assert lines == [" · ".join(links)]
 
 

@@ -12,8 +12,16 @@ CONFIG = training.TrainConfig(epochs=2, batch_size=8)
 def test_observers_measure_what_they_say(stream):
     norms, updates, moved = [], observers.Updates(), observers.Displacements()
     summed, curves = observers.Gradients(), observers.Curves(3, dense=2, sparse=4)
-    note = at("after_step", lambda loop: norms.append(loop.model.weights["fc1.weight"].grad.abs().clone()))
-    run = train(small(), methods.Finetune(), stream, CONFIG, observers=[updates, moved, note, summed, curves])
+    note = at(
+        "after_step", lambda loop: norms.append(loop.model.weights["fc1.weight"].grad.abs().clone())
+    )
+    run = train(
+        small(),
+        methods.Finetune(),
+        stream,
+        CONFIG,
+        observers=[updates, moved, note, summed, curves],
+    )
     steps = len(norms) // 3
     torch.testing.assert_close(summed.totals[0]["fc1.weight"], sum(norms[:steps]))
     assert len(updates.records) == 3 * len(norms) and len(moved.records) == 3 * 3
@@ -50,10 +58,17 @@ def test_looks_are_taken_after_each_task(stream):
 
 
 def test_watching_changes_nothing(stream):
-    watch = [observers.Curves(3), observers.Updates(), observers.Displacements(), observers.Gradients()]
+    watch = [
+        observers.Curves(3),
+        observers.Updates(),
+        observers.Displacements(),
+        observers.Gradients(),
+    ]
     watch.append(observers.Looks(probes.standing))
     method = [methods.Replay(6), methods.ActivationL1(0.1)]
-    runs = [train(small("batch", 0.2), method, stream, CONFIG, observers=seen) for seen in ((), watch)]
+    runs = [
+        train(small("batch", 0.2), method, stream, CONFIG, observers=seen) for seen in ((), watch)
+    ]
     assert_same_run(*runs)
 
 
@@ -94,7 +109,11 @@ def test_what_a_pass_did_is_measured_around_it(stream, images):
     still = training.TrainConfig(epochs=3, batch_size=8, lr=0.0, optimizer="sgd", weight_decay=0.0)
     train(small(), methods.Finetune(), stream, still, observers=[passes])
     assert len(passes.records) == 6, "passes over later tasks alone"
-    assert all(record[key] == [0, 0, 0] for record in passes.records for key in ("fall", "long-term", "short-term"))
+    assert all(
+        record[key] == [0, 0, 0]
+        for record in passes.records
+        for key in ("fall", "long-term", "short-term")
+    )
 
     def note(loop):
         if loop.t == 1:
@@ -103,7 +122,13 @@ def test_what_a_pass_did_is_measured_around_it(stream, images):
 
     passes = observers.Passes("fc2")
     watch = [passes, at("before_epoch", note), at("after_epoch", note)]
-    train(small(), methods.Finetune(), stream, training.TrainConfig(epochs=6, batch_size=8, lr=0.01), observers=watch)
+    train(
+        small(),
+        methods.Finetune(),
+        stream,
+        training.TrainConfig(epochs=6, batch_size=8, lr=0.01),
+        observers=watch,
+    )
     falls = torch.stack(right[::2]) - torch.stack(right[1::2])
     assert falls.any() and falls.tolist() == [record["fall"] for record in passes.records[:6]]
     assert all(min(record["long-term"] + record["short-term"]) > 0 for record in passes.records)

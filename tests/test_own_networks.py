@@ -1,4 +1,4 @@
-"""Networks as people bring them: frozen parts, shared layers, heads of every kind, and what can't be taken."""
+"""Networks as people bring them: frozen parts, shared layers, heads of every kind."""
 
 from dataclasses import replace
 
@@ -62,7 +62,12 @@ HEADS = {  # builder -> names of the head's weights and the outputs that each ma
     "no bias": (lambda: HeadFirst(bias=False), {"classifier.weight": (0, 6)}),
     "two joined": (
         TwoHeads,
-        {"first.weight": (0, 4), "first.bias": (0, 4), "second.weight": (4, 6), "second.bias": (4, 6)},
+        {
+            "first.weight": (0, 4),
+            "first.bias": (0, 4),
+            "second.weight": (4, 6),
+            "second.bias": (4, 6),
+        },
     ),
     "cosine": (cosine, {"3.weight": (0, 6), "3.scale": None}),
     "mlp": (lambda: mlp((36, 8, 6)), {"fc2.weight": (0, 6), "fc2.bias": (0, 6)}),
@@ -92,7 +97,12 @@ def test_warmup_trains_the_new_rows_of_any_head_alone(name, images, scenario):
 
     build, head = HEADS[name]
     train(
-        build, LwF(1.0, warmup=1), stream, CONFIG, observers=[at("before_task", note), at("after_epoch", note)], until=2
+        build,
+        LwF(1.0, warmup=1),
+        stream,
+        CONFIG,
+        observers=[at("before_task", note), at("after_epoch", note)],
+        until=2,
     )
     before, warm, after = states
     for key in before:
@@ -100,7 +110,9 @@ def test_warmup_trains_the_new_rows_of_any_head_alone(name, images, scenario):
             assert torch.equal(warm[key], before[key]), key
         else:
             start = head[key][0]
-            moved = (warm[key] - before[key]).abs().reshape(3, before[key].shape[1], -1).amax((0, 2))
+            moved = (
+                (warm[key] - before[key]).abs().reshape(3, before[key].shape[1], -1).amax((0, 2))
+            )
             expected = [c for c in range(*head[key]) if c in (2, 3)]
             assert torch.nonzero(moved).flatten().tolist() == [c - start for c in expected]
     assert any(not torch.equal(after[key], before[key]) for key in before if key not in head)
@@ -113,7 +125,9 @@ def test_head_and_body_are_told_apart(name):
     model.find_head(torch.randn(3, 1, 6, 6))
     sizes = {key: w[0].numel() for key, w in model.weights.items()}
     for part, chosen in (("head", [*head]), ("body", [key for key in sizes if key not in head])):
-        expected = torch.cat([torch.full((size,), float(key in chosen)) for key, size in sizes.items()])
+        expected = torch.cat(
+            [torch.full((size,), float(key in chosen)) for key, size in sizes.items()]
+        )
         assert torch.equal(in_part(model, part), expected)
 
 
@@ -136,9 +150,13 @@ def test_a_head_that_cannot_be_found_is_named_by_the_caller(stream):
         def forward(self, x):
             return self.out(self.body(x).relu()) / 3
 
-    with pytest.raises(ValueError, match="no layer puts out the logits by itself; name the last one: head="):
+    with pytest.raises(
+        ValueError, match="no layer puts out the logits by itself; name the last one: head="
+    ):
         train(Tempered, OGD(1, part="head"), stream, CONFIG)
-    with pytest.raises(ValueError, match=r"no layer 'classifier' to be the head; there are body, body\.flatten"):
+    with pytest.raises(
+        ValueError, match=r"no layer 'classifier' to be the head; there are body, body\.flatten"
+    ):
         train(Tempered, Finetune(), stream, CONFIG, head="classifier")
     named = train(Tempered, LwF(1.0, warmup=1), stream, CONFIG, head="out")
     assert [*named.model.head] == ["out.weight", "out.bias"]
@@ -150,7 +168,11 @@ def test_frozen_weights_stay_as_they_are(stream):
         network.fc1.requires_grad_(False)
         return network
 
-    for config in (CONFIG, replace(CONFIG, stop_at=0.6), replace(CONFIG, optimizer="sgd", momentum=0.9)):
+    for config in (
+        CONFIG,
+        replace(CONFIG, stop_at=0.6),
+        replace(CONFIG, optimizer="sgd", momentum=0.9),
+    ):
         start = Replicas(build, [0, 1, 2])
         for method in (Finetune(), LwF(1.0), EWC(1.0)):
             run = train(build, method, stream, config)
@@ -182,7 +204,12 @@ def test_a_relu_used_twice_is_recorded_twice_and_works_not_in_place(seeds):
         w = {name: value[r] for name, value in model.weights.items()}
         first = F.linear(x.flatten(1), w["fc1.weight"], w["fc1.bias"])
         second = F.linear(first.relu(), w["fc2.weight"], w["fc2.bias"])
-        for name, value in {"fc1": first, "act": first.relu(), "fc2": second, "act:2": second.relu()}.items():
+        for name, value in {
+            "fc1": first,
+            "act": first.relu(),
+            "fc2": second,
+            "act:2": second.relu(),
+        }.items():
             torch.testing.assert_close(seen[name][r], value)
     assert not model.replica(0).act.inplace
 
@@ -257,9 +284,18 @@ class Returns(nn.Module):
 @pytest.mark.parametrize(
     ("what", "said"),
     [
-        (lambda y: (y, y), "the network puts out a tuple; it has to put out logits [batch, outputs]"),
-        (lambda y: {"logits": y}, "the network puts out a dict; it has to put out logits [batch, outputs]"),
-        (lambda y: y[:, :1].squeeze(1), "the network puts out [2] for 2 images; it has to put out logits"),
+        (
+            lambda y: (y, y),
+            "the network puts out a tuple; it has to put out logits [batch, outputs]",
+        ),
+        (
+            lambda y: {"logits": y},
+            "the network puts out a dict; it has to put out logits [batch, outputs]",
+        ),
+        (
+            lambda y: y[:, :1].squeeze(1),
+            "the network puts out [2] for 2 images; it has to put out logits",
+        ),
         (lambda y: y.unsqueeze(1).expand(-1, 3, -1), "the network puts out [2, 3, 6] for 2 images"),
     ],
 )
@@ -272,14 +308,23 @@ def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, s
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"build": mlp((36, 8, 6))}, "give what builds a network, e.g. models.mlp or lambda: Net(10), not a built"),
+        (
+            {"build": mlp((36, 8, 6))},
+            "give what builds a network, e.g. models.mlp or lambda: Net(10), not a built",
+        ),
         ({"build": "mlp"}, "give what builds a network"),
         ({"build": dict}, "the builder returned a dict; it has to build a torch.nn.Module"),
         ({"seeds": [0, 0]}, "seeds=[0, 0] repeat one, whose runs would be the same"),
-        ({"seeds": [0.1, 0.5]}, "seeds=[0.1, 0.5] is not possible; give one seed for each replica, a whole number"),
+        (
+            {"seeds": [0.1, 0.5]},
+            "seeds=[0.1, 0.5] is not possible; give one seed for each replica, a whole number",
+        ),
         ({"seeds": [True]}, "is not possible"),
         ({"seeds": [-1]}, "is not possible"),
-        ({"method": ActivationL1(1.0), "build": lambda: mlp((36, 6))}, "ActivationL1 looks at what ReLUs put out"),
+        (
+            {"method": ActivationL1(1.0), "build": lambda: mlp((36, 6))},
+            "ActivationL1 looks at what ReLUs put out",
+        ),
         (
             {"config": replace(CONFIG, batch_size=1), "build": lambda: mlp((36, 8, 6), "batch")},
             "batch_size=1 is not possible with batch-norm",
@@ -287,7 +332,12 @@ def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, s
     ],
 )
 def test_what_does_not_fit_is_said_in_one_sentence(stream, change, said):
-    arguments = {"build": lambda: mlp((36, 8, 6)), "method": Finetune(), "config": CONFIG, "seeds": [0, 1]} | change
+    arguments = {
+        "build": lambda: mlp((36, 8, 6)),
+        "method": Finetune(),
+        "config": CONFIG,
+        "seeds": [0, 1],
+    } | change
     with pytest.raises(ValueError) as error:
         train(stream=stream, **arguments)
     assert said in str(error.value) and "\n" not in str(error.value)

@@ -1,6 +1,7 @@
 """What runs on a CPU runs on CUDA, with the same results, and what would fail there fails here.
 
-Where there is no such device it is pretended (``pretend_cuda.py``); CUDA's own kernels and speed it does not show.
+Where there is no such device it is pretended (``pretend_cuda.py``); CUDA's own kernels and speed it
+does not show.
 """
 
 from dataclasses import fields
@@ -70,7 +71,10 @@ def test_methods_do_on_cuda_what_they_do_on_a_cpu(cls, two, cuda):
 
 @pytest.mark.parametrize("config", ["momentum", "adagrad", "stop_at"])
 def test_optimizers_and_convolutions_do_too(config, two, cuda):
-    options = {"momentum": {"optimizer": "sgd", "momentum": 0.9}, "adagrad": {"optimizer": "adagrad"}}
+    options = {
+        "momentum": {"optimizer": "sgd", "momentum": 0.9},
+        "adagrad": {"optimizer": "adagrad"},
+    }
     settings = TrainConfig(2, 9, 0.01, **options.get(config, {"stop_at": 0.6}))
     runs = [trained(Replay(8), two, device, convolution, settings) for device in ("cpu", "cuda")]
     assert_same(on_cpu(runs[1].model), on_cpu(runs[0].model), 1e-9)
@@ -129,7 +133,9 @@ def test_synapses_on_cuda(kind, images, cuda):
 
 
 def test_probes_take_what_is_on_cuda_and_leave_results_on_the_cpu(images, two, cuda):
-    looks, summed, curves = observers.Looks(probes.standing), observers.Gradients(), observers.Curves(3)
+    looks = observers.Looks(probes.standing)
+    summed = observers.Gradients()
+    curves = observers.Curves(3)
     seen = [looks, summed, curves, observers.Displacements(), observers.Updates()]
     model = trained(Finetune(), two, "cuda", observers=seen).model
     logits, hidden = activations(model, images, images.x_test)
@@ -186,7 +192,9 @@ class GeneratorOfTheCpu(Method):
 
 class NoiseInPlace(Method):
     def augment(self, loop, batch):
-        loop.loss = torch.zeros_like(batch.y, dtype=torch.float32).normal_(generator=torch.Generator().manual_seed(0))
+        loop.loss = torch.zeros_like(batch.y, dtype=torch.float32).normal_(
+            generator=torch.Generator().manual_seed(0)
+        )
         return batch
 
 
@@ -219,7 +227,9 @@ PLANTED = [
 ]
 
 
-@pytest.mark.parametrize(("method", "error", "message"), PLANTED, ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize(
+    ("method", "error", "message"), PLANTED, ids=lambda value: type(value).__name__
+)
 def test_a_planted_error_is_found_there_alone(method, error, message, two, cuda):
     assert trained(method, two, "cpu", small()).done == 2
     with pytest.raises(error, match=message):
@@ -240,8 +250,10 @@ def test_tensors_say_where_they_are(cuda):
     x = torch.arange(6.0).view(2, 3)
     y = x.to("cuda")
     assert y.is_cuda and y.device == cuda and y[0].is_cuda and y.mT.is_cuda and (y + 1).is_cuda
-    assert not x.is_cuda and x.device.type == "cpu" and not y.cpu().is_cuda and y.cpu().numpy()[1, 2] == 5
-    assert y.to(x).device == x.device and x.to(y).device == cuda and y.to(torch.float64).is_cuda and y.to(cuda) is y
+    assert not x.is_cuda and x.device.type == "cpu" and not y.cpu().is_cuda
+    assert y.cpu().numpy()[1, 2] == 5
+    assert y.to(x).device == x.device and x.to(y).device == cuda and y.to(torch.float64).is_cuda
+    assert y.to(cuda) is y
     assert torch.zeros_like(y).is_cuda and not torch.zeros_like(y, device="cpu").is_cuda
     assert torch.tensor([1.0], device="cuda").is_cuda and torch.as_tensor(x, device="cuda").is_cuda
     y.mul_(2)

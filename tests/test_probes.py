@@ -38,7 +38,8 @@ def test_activity_counts_zeros_and_dead_units(images):
         for name, weight in model.weights.items():
             weight.zero_()
             if name == "fc1.bias":
-                weight[0, :4] = 2.0  # four of ten units say 2 to everything, eight of the next layer say nothing
+                # Four of ten units say 2 to everything, eight of the next layer say nothing.
+                weight[0, :4] = 2.0
     found = probes.activity(model, images, images.x_test)
     assert found["sparsity"].item() == pytest.approx(14 / 18)
     assert found["dead"].item() == pytest.approx(14 / 18)
@@ -51,16 +52,24 @@ def test_task_aware_accuracy_is_of_old_tasks_alone(stream):
     train(small(), methods.Finetune(), stream, CONFIG, observers=[look])
     standing, model = found[-1]
     logits = torch.cat(
-        [training.predict(model, stream.images, task.x_val)[:, :, list(task.labels)] for task in stream.tasks[:2]], 1
+        [
+            training.predict(model, stream.images, task.x_val)[:, :, list(task.labels)]
+            for task in stream.tasks[:2]
+        ],
+        1,
     )
     y = torch.cat([task.y_val - task.labels[0] for task in stream.tasks[:2]])
     torch.testing.assert_close(standing["task-aware"], (logits.argmax(2) == y).double().mean(1))
 
 
 def test_standing_needs_validation_images(stream, images):
-    bare = type(stream)(**{**vars(stream), "tasks": tuple(replace_val(task) for task in stream.tasks)})
+    bare = type(stream)(
+        **{**vars(stream), "tasks": tuple(replace_val(task) for task in stream.tasks)}
+    )
     look = at("after_task", probes.standing)
-    with pytest.raises(ValueError, match="no validation images; load the data with validation=1000"):
+    with pytest.raises(
+        ValueError, match="no validation images; load the data with validation=1000"
+    ):
         train(small(), methods.Finetune(), bare, CONFIG, observers=[look])
 
 
@@ -75,17 +84,24 @@ def test_linear_probe_reads_labels_off_features_and_nothing_off_noise():
     y = torch.arange(3).repeat(200)
     fitted = torch.arange(600) < 480
     clear = torch.eye(3)[y] + 0.1 * torch.randn(600, 3, generator=generator)
-    found = probes.linear_probe(torch.stack([clear, torch.randn(600, 3, generator=generator)]), y, fitted)
+    found = probes.linear_probe(
+        torch.stack([clear, torch.randn(600, 3, generator=generator)]), y, fitted
+    )
     assert found["accuracy"][0] == 1.0 and abs(found["accuracy"][1] - 1 / 3) < 0.12
     assert found["by class"].shape == found["norm"].shape == (2, 3)
     assert found["by class"].mean(1) == pytest.approx(found["accuracy"])  # as many of each class
-    assert (found["norm"][0] > 5 * found["norm"][1]).all() and found["converged"].tolist() == [1.0, 1.0]
+    assert (found["norm"][0] > 5 * found["norm"][1]).all()
+    assert found["converged"].tolist() == [
+        1.0,
+        1.0,
+    ]
 
 
 def test_linear_probe_of_two_classes_gives_both_one_norm():
     x = torch.tensor([[-1.0], [1.0]]).repeat(20, 1).unsqueeze(0)
     found = probes.linear_probe(x, torch.tensor([4, 7]).repeat(20), torch.arange(40) < 30)
-    assert found["by class"].tolist() == [[1.0, 1.0]] and found["norm"][0, 0] == found["norm"][0, 1] > 0
+    assert found["by class"].tolist() == [[1.0, 1.0]]
+    assert found["norm"][0, 0] == found["norm"][0, 1] > 0
 
 
 def test_a_unit_that_is_nearly_dead_does_not_decide():
@@ -102,7 +118,9 @@ def test_a_unit_that_is_nearly_dead_does_not_decide():
 def test_linear_probe_needs_every_class_on_both_sides():
     y = torch.tensor([0, 1] * 10)
     for fitted in (torch.arange(20) < 0, (torch.arange(20) < 10) & (y == 0), torch.arange(20) < 20):
-        with pytest.raises(ValueError, match="a probe needs samples of each of two classes or more"):
+        with pytest.raises(
+            ValueError, match="a probe needs samples of each of two classes or more"
+        ):
             probes.linear_probe(torch.zeros(1, 20, 2), y, fitted)
 
 
@@ -142,7 +160,8 @@ def test_effective_dimension_of_a_line_and_of_a_ball():
 
 def test_elongation_is_the_mean_ratio_of_deviations():
     cross = np.array([[3.0, 0.0], [-3.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    points, labels = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]]), np.repeat([0, 1, 2], 4)
+    points = np.concatenate([cross, cross[:, ::-1] + 9, cross * [1, 3]])
+    labels = np.repeat([0, 1, 2], 4)
     assert probes.elongation(points, labels) == pytest.approx((3 + 3 + 1) / 3)
 
 
@@ -167,7 +186,8 @@ def test_tight_clouds_stay_together_and_noise_does_not():
 
 def test_neighbourhood_hit_by_hand():
     line, labels = np.array([[0.0], [1.0], [2.1], [10.0]]), np.array([0, 0, 1, 1])
-    assert probes.tightness([line], labels, k=1)["hit"].tolist() == [0.75]  # the third one's nearest is the second
+    # The third one's nearest is the second.
+    assert probes.tightness([line], labels, k=1)["hit"].tolist() == [0.75]
 
 
 def test_embeddings_are_seeded_and_an_unknown_one_is_named():
@@ -177,8 +197,12 @@ def test_embeddings_are_seeded_and_an_unknown_one_is_named():
         found = probes.embed(features, kind)
         assert found.shape == (60, 2) and np.array_equal(found, probes.embed(features, kind))
     centred = plane - plane.mean(0)
-    assert np.linalg.norm(probes.embed(features, "pca"), axis=1) == pytest.approx(np.linalg.norm(centred, axis=1))
-    with pytest.raises(ValueError, match="unknown embedding 'tsnee'; known are tsne, pca, umap, isomap, mds"):
+    assert np.linalg.norm(probes.embed(features, "pca"), axis=1) == pytest.approx(
+        np.linalg.norm(centred, axis=1)
+    )
+    with pytest.raises(
+        ValueError, match="unknown embedding 'tsnee'; known are tsne, pca, umap, isomap, mds"
+    ):
         probes.embed(features, "tsnee")
 
 
@@ -189,12 +213,24 @@ def test_bias_statistics_leave_norms_out():
             weight.fill_(1.0 if name.startswith("fc") else 100.0)
         model.weights["fc3.bias"][1] = 5.0  # 6 of 24
     found = {key: values.tolist() for key, values in probes.bias_statistics(model).items()}
-    assert found == {"mean": [1.0, 2.0], "median": [1.0, 1.0], "std": [0.0, pytest.approx(np.sqrt(12 * 6 / 23))]}
+    assert found == {
+        "mean": [1.0, 2.0],
+        "median": [1.0, 1.0],
+        "std": [0.0, pytest.approx(np.sqrt(12 * 6 / 23))],
+    }
 
 
 def test_the_layer_that_changed_most(stream):
-    layers = {"conv1": nn.Conv2d(1, 4, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(4, 4, 3), "act2": nn.ReLU()}
-    first = Replicas(lambda: nn.Sequential(OrderedDict(layers | {"end": nn.Flatten(), "fc": nn.Linear(64, 6)})), [0])
+    layers = {
+        "conv1": nn.Conv2d(1, 4, 3, padding=1),
+        "act1": nn.ReLU(),
+        "conv2": nn.Conv2d(4, 4, 3),
+        "act2": nn.ReLU(),
+    }
+    first = Replicas(
+        lambda: nn.Sequential(OrderedDict(layers | {"end": nn.Flatten(), "fc": nn.Linear(64, 6)})),
+        [0],
+    )
     with torch.no_grad():  # the second layer answers to its bias alone
         first.weights["conv2.weight"].mul_(0.001)
         first.weights["conv2.bias"].fill_(1.0)

@@ -24,7 +24,9 @@ def test_a_bar_counts_all_steps_and_goes_away(stream, monkeypatch, capsys):
     monkeypatch.setenv("CF_PROGRESS", "bar")
     seen = []
     bars = []
-    monkeypatch.setattr(progress, "tqdm", lambda **options: bars.append(Recorded(**options)) or bars[-1])
+    monkeypatch.setattr(
+        progress, "tqdm", lambda **options: bars.append(Recorded(**options)) or bars[-1]
+    )
     train(small(), methods.Finetune(), stream, CONFIG, observers=[at("after_step", seen.append)])
     (bar,) = bars
     assert bar.total == bar.n == len(seen) and bar.closed and not bar.leave
@@ -64,12 +66,16 @@ def test_nothing_is_shown_where_nobody_looks(stream, monkeypatch, capfd):
 
 
 def test_a_run_that_is_stopped_says_how_far_it_came(stream):
-    with pytest.raises(KeyboardInterrupt, match="stopped in task 2 of 3, epoch 2; nothing of this call is kept"):
+    with pytest.raises(
+        KeyboardInterrupt, match="stopped in task 2 of 3, epoch 2; nothing of this call is kept"
+    ):
         train(small(), Stop(), stream, CONFIG)
 
 
 def test_a_run_that_is_kept_says_what_is_there_and_goes_on(stream, tmp_path):
     arguments = tmp_path / "run", small(), Stop(), stream, CONFIG, [0]
-    with pytest.raises(KeyboardInterrupt, match=r"stopped; 1 of 3 tasks are kept in .*run; the same call goes on"):
+    with pytest.raises(
+        KeyboardInterrupt, match=r"stopped; 1 of 3 tasks are kept in .*run; the same call goes on"
+    ):
         checkpoint.kept(*arguments)
     assert checkpoint.load(*arguments).done == 1

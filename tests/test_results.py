@@ -19,7 +19,15 @@ import pytest
 from cf_utils import claims, files, results, run, settings
 from tools import ledger, publish
 
-ROW = {"id": "01-a", "source": "s", "kind": "source", "statement": "t", "theirs": 1, "n_theirs": 1, "ours": "a"}
+ROW = {
+    "id": "01-a",
+    "source": "s",
+    "kind": "source",
+    "statement": "t",
+    "theirs": 1,
+    "n_theirs": 1,
+    "ours": "a",
+}
 ROW |= {"above": 0, "below": None, "within": None, "reason": ""}
 
 
@@ -36,13 +44,30 @@ def test_results_have_the_agreed_form(tmp_path):
     content = json.loads((tmp_path / "results.json").read_text())
     assert list(content) == ["notebook", "dataset", "settings", "seeds", "numbers", "claims"]
     assert list(content["claims"][0]) == [
-        *("id", "source", "kind", "statement", "theirs", "rests_on", "ours", "ci95", "n", "verdict", "reason")
+        *(
+            "id",
+            "source",
+            "kind",
+            "statement",
+            "theirs",
+            "rests_on",
+            "ours",
+            "ci95",
+            "n",
+            "verdict",
+            "reason",
+        )
     ]
     assert content["numbers"]["a"] == 0.5 and content["numbers"]["b"]["n"] == 3
 
 
 def test_runs_hold_one_value_a_seed_and_read_as_they_were_written(tmp_path):
-    numbers = {"accuracy task 2/EWC, λ = 1": [0.25, 1 / 3], "largest": np.array([2.0, np.nan]), "one": 3.5, "t": "x"}
+    numbers = {
+        "accuracy task 2/EWC, λ = 1": [0.25, 1 / 3],
+        "largest": np.array([2.0, np.nan]),
+        "one": 3.5,
+        "t": "x",
+    }
     numbers["by image/EWC"] = np.arange(3)
     results.write_runs(tmp_path / "runs.csv", [4, 7], numbers)
     lines = (tmp_path / "runs.csv").read_text(encoding="utf-8").splitlines()
@@ -54,7 +79,8 @@ def test_runs_hold_one_value_a_seed_and_read_as_they_were_written(tmp_path):
     assert lines[-1] == "by image,EWC,,2,2"
     found = results.read_runs(tmp_path / "runs.csv")
     assert list(found) == ["accuracy task 2/EWC, λ = 1", "largest", "by image/EWC"]
-    assert found["accuracy task 2/EWC, λ = 1"] == [0.25, 0.333333333] and np.isnan(found["largest"][1])
+    assert found["accuracy task 2/EWC, λ = 1"] == [0.25, 0.333333333]
+    assert np.isnan(found["largest"][1])
 
 
 def test_a_failed_write_leaves_the_old_file(tmp_path):
@@ -79,7 +105,7 @@ def test_figures_are_stable_to_the_byte(tmp_path):
 def test_quoted_numbers_are_filled_in():
     known = {"01": {"numbers": {"acc/plain net": {"mean": 0.1975, "ci95": 0.0021, "n": 10}}}}
     text = "It is (3%<!--=01 acc/plain net as .1%-->) or 1 ± 2<!--=01 acc/plain net as ±.2f-->."
-    filled = "It is (19.8%<!--=01 acc/plain net as .1%-->) or 0.20 ± 0.00<!--=01 acc/plain net as ±.2f-->."
+    filled = text.replace("3%", "19.8%").replace("1 ± 2", "0.20 ± 0.00")
     assert ledger.fill(text, known) == filled
     with pytest.raises(ValueError, match="quotes a number that notebook 02 does not save"):
         ledger.fill("1<!--=02 acc as .1f-->", known)
@@ -88,7 +114,10 @@ def test_quoted_numbers_are_filled_in():
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["01", "--set", "epoch=2"], "01_sequential_forgetting has no parameter 'epoch'; it has dataset, "),
+        (
+            ["01", "--set", "epoch=2"],
+            "01_sequential_forgetting has no parameter 'epoch'; it has dataset, ",
+        ),
         (["99"], "no notebook '99'; there are 01, 02"),
         (["01", "--settings", "slow"], "no settings 'slow'; there are full, quick"),
         (["01", "--set", "out=x"], "--set out is not possible; --out DIR says"),
@@ -106,7 +135,12 @@ def test_wrong_arguments_end_in_one_sentence(arguments, sentence, tmp_path):
 
 @pytest.mark.parametrize(
     ("numbers", "found"),
-    [(["9"], ["09"]), (["03"], ["03a", "03b"]), (["9b", "1"], ["09b", "01"]), ([], ["01", "03a", "03b", "09", "09b"])],
+    [
+        (["9"], ["09"]),
+        (["03"], ["03a", "03b"]),
+        (["9b", "1"], ["09b", "01"]),
+        ([], ["01", "03a", "03b", "09", "09b"]),
+    ],
 )
 def test_a_number_means_its_own_notebook_or_else_its_parts(numbers, found, tmp_path, monkeypatch):
     for name in ("01_a", "03a_b", "03b_c", "09_d", "09b_e"):
@@ -117,17 +151,27 @@ def test_a_number_means_its_own_notebook_or_else_its_parts(numbers, found, tmp_p
 
 @pytest.mark.parametrize(
     "arguments",
-    [["01"], ["01", "--set", "seeds=2", "--settings", "full"], ["01", "--set=seeds=2", "--settings=full"]],
+    [
+        ["01"],
+        ["01", "--set", "seeds=2", "--settings", "full"],
+        ["01", "--set=seeds=2", "--settings=full"],
+    ],
 )
 def test_what_is_published_can_be_repeated(arguments, capsys):
     assert publish.main(arguments) == 2
-    assert capsys.readouterr().err.startswith("error: what is published takes the values of --settings NAME alone")
+    assert capsys.readouterr().err.startswith(
+        "error: what is published takes the values of --settings NAME alone"
+    )
 
 
 def make_notebook(folder, stem, code, parameters="value = 1\nout = ''", kernel="python3"):
     cell = nbformat.v4.new_code_cell
     cells = [cell(parameters, metadata={"tags": ["parameters"]})] if parameters else []
-    metadata = {"kernelspec": {"name": kernel, "display_name": "Python 3", "language": "python"}} if kernel else {}
+    metadata = (
+        {"kernelspec": {"name": kernel, "display_name": "Python 3", "language": "python"}}
+        if kernel
+        else {}
+    )
     path = folder / f"{stem}.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=[*cells, cell(code)], metadata=metadata), path)
     return path
@@ -135,7 +179,9 @@ def make_notebook(folder, stem, code, parameters="value = 1\nout = ''", kernel="
 
 @pytest.fixture
 def place(tmp_path, monkeypatch):
-    """An empty folder of notebooks with settings/mine.yaml still to be written, and beside it no ``out``."""
+    """An empty folder of notebooks with settings/mine.yaml still to be written,
+    and beside it no ``out``.
+    """
     folder = tmp_path / "notebooks"
     (folder / "settings").mkdir(parents=True)
     (folder / "percent").mkdir()
@@ -162,18 +208,27 @@ def test_what_one_notebook_lacks_does_not_stop_the_others(place, tmp_path, capfd
     assert "02_x: done" in printed.out and "08_x: done" in printed.out
     assert "03_x: names no kernel; open it in JupyterLab, choose one and save it" in printed.out
     assert "04_x: NoSuchKernel: No such kernel named gone" in printed.out
-    assert "05_x: cannot be read as a notebook: SyntaxError: invalid syntax (the cell tagged parameters" in printed.out
+    assert (
+        "05_x: cannot be read as a notebook: SyntaxError: invalid syntax (the cell tagged "
+        "parameters" in printed.out
+    )
     assert "06_x: " in printed.out and "Is a directory" in printed.out
     assert "07_x: cannot be read as a notebook: NotJSONError" in printed.out
     failed = printed.err.split("failed: ")[1].split(",")
-    assert sorted(name.strip()[:4] for name in failed[:6]) == [f"0{i}_x" for i in (1, 3, 4, 5, 6, 7)]
+    assert sorted(name.strip()[:4] for name in failed[:6]) == [
+        f"0{i}_x" for i in (1, 3, 4, 5, 6, 7)
+    ]
     kept = nbformat.read(out / "01_x.ipynb", as_version=4)
     assert any(output.output_type == "error" for c in kept.cells for output in c.get("outputs", []))
     assert not list(out.glob("*.lock")) and not list(out.glob(".*.lock"))
 
 
 def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(place, tmp_path):
-    make_notebook(place, "01_x", "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)")
+    make_notebook(
+        place,
+        "01_x",
+        "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)",
+    )
     for options, found in (([], "[]"), (["--resume"], "['runs']"), ([], "[]")):
         assert run.main([*options, "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
         executed = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
@@ -196,9 +251,12 @@ def test_what_cannot_be_published_does_not_stop_the_others(place, tmp_path, capf
 
 def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     make_notebook(
-        tmp_path, "01_x", "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(99)"
+        tmp_path,
+        "01_x",
+        "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(99)",
     )
-    start = f"from cf_utils import run\nrun.NOTEBOOKS = run.Path({str(tmp_path)!r})\nraise SystemExit(run.main())"
+    place = f"run.NOTEBOOKS = run.Path({str(tmp_path)!r})"
+    start = f"from cf_utils import run\n{place}\nraise SystemExit(run.main())"
     command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, start_new_session=True, cwd=files.ROOT, **pipes)
@@ -210,7 +268,10 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     kernel = int(noted.read_text())
     second = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
-    assert f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} " in second.stderr
+    assert (
+        f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} "
+        in second.stderr
+    )
     os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
     assert running.communicate()[1] == "stopped: 0 of 1 notebooks had ended\n"
     assert running.returncode == 130
@@ -224,19 +285,29 @@ def test_a_lock_is_held_by_one_process_and_no_dead_one(tmp_path):
     file = tmp_path / "lock"
     with files.locked(file):
         assert file.read_text().startswith(f"{os.getpid()} ")
-        with pytest.raises(BlockingIOError, match=f"process {os.getpid()} on .* writes there"), files.locked(file):
+        with (
+            pytest.raises(BlockingIOError, match=f"process {os.getpid()} on .* writes there"),
+            files.locked(file),
+        ):
             pass
     assert not file.exists()
     dead = subprocess.Popen(["true"])
     dead.wait()
     here = platform.node()
-    for left in (f"{dead.pid} 5 {here}", f"{os.getpid()} 5 {here}"):  # gone; gone, and its number given anew
+    for left in (f"{dead.pid} 5 {here}", f"{os.getpid()} 5 {here}"):
+        # Gone; gone, and its number given anew.
         file.write_text(left)
         with files.locked(file):
             assert file.read_text().startswith(f"{os.getpid()} ")
-    for unknown, sentence in ((f"{dead.pid} 5 {here}-other", "process .* on .*-other writes"), ("", "unknown number")):
+    for unknown, sentence in (
+        (f"{dead.pid} 5 {here}-other", "process .* on .*-other writes"),
+        ("", "unknown number"),
+    ):
         file.write_text(unknown)
-        with pytest.raises(BlockingIOError, match=f"{sentence}.*remove .*lock if it is gone"), files.locked(file):
+        with (
+            pytest.raises(BlockingIOError, match=f"{sentence}.*remove .*lock if it is gone"),
+            files.locked(file),
+        ):
             pass
 
 
@@ -262,11 +333,25 @@ def test_a_copy_runs_by_its_name_and_never_hides_the_original(place, capsys):
         return [path.stem for path in run.find(names)]
 
     assert found() == ["01_x", "01_xy", "02_a", "02_b", "03_long", "04a_x", "04b_x"]
-    assert found("1", "2", "03", "4") == ["01_x", "01_xy", "02_a", "02_b", "03_long", "04a_x", "04b_x"]
-    assert found("01_x-Copy1", "01_x_lr2.ipynb", str(place / "03_lr2.ipynb")) == ["01_x-Copy1", "01_x_lr2", "03_lr2"]
+    assert found("1", "2", "03", "4") == [
+        "01_x",
+        "01_xy",
+        "02_a",
+        "02_b",
+        "03_long",
+        "04a_x",
+        "04b_x",
+    ]
+    assert found("01_x-Copy1", "01_x_lr2.ipynb", str(place / "03_lr2.ipynb")) == [
+        "01_x-Copy1",
+        "01_x_lr2",
+        "03_lr2",
+    ]
     assert {run.number_of(path) for path in run.find(["01_x-Copy1", "01"])} == {"01"}
     assert run.copies(run.find(["01", "03"])) == ["01_x-Copy1", "01_x_lr2", "03_lr2"]
-    with pytest.raises(run.UsageError, match=r"no notebook '/tmp/01_x.ipynb'; there are 01, 02, 03, 04a, 04b"):
+    with pytest.raises(
+        run.UsageError, match=r"no notebook '/tmp/01_x.ipynb'; there are 01, 02, 03, 04a, 04b"
+    ):
         run.find(["/tmp/01_x.ipynb"])
 
 
@@ -276,7 +361,9 @@ def test_without_notebooks_there_is_nothing_to_run(place):
 
 
 def jobs(place, text, *arguments):
-    (place / "settings" / "mine.yaml").write_bytes(text if isinstance(text, bytes) else text.encode())
+    (place / "settings" / "mine.yaml").write_bytes(
+        text if isinstance(text, bytes) else text.encode()
+    )
     return run._plan(run.arguments(["--settings", "mine", *arguments]))
 
 
@@ -352,17 +439,42 @@ def test_values_are_what_people_mean(place, text, value):
         ("umap: 1", "02_x: umap is yes or no, True in the notebook, not 1"),
         ("name: 5", "02_x: name is a text, 'a = b' in the notebook, not 5 (a text in quotes"),
         ("strengths: 5", "02_x: strengths is a list of numbers, [1, 100.0] in the notebook, not 5"),
-        ("strengths: [a]", "02_x: strengths is a list of numbers, [1, 100.0] in the notebook, not ['a']"),
-        ("sizes: [0.5]", "02_x: sizes is a list of whole numbers, [1, 2] in the notebook, not [0.5]"),
+        (
+            "strengths: [a]",
+            "02_x: strengths is a list of numbers, [1, 100.0] in the notebook, not ['a']",
+        ),
+        (
+            "sizes: [0.5]",
+            "02_x: sizes is a list of whole numbers, [1, 2] in the notebook, not [0.5]",
+        ),
         ("class: 5", "02_x has no parameter 'class'; it has seeds, lr, "),
         ("out: 5", "a parameter 'out' is not possible; --out DIR says"),
         ("seeds: [1", "settings/mine.yaml, line 3: expected ',' or ']'"),
-        ("seeds: 1\n  seeds: 2", "settings/mine.yaml, line 3: seeds is there a second time in section 02"),
-        ("seeds: 1\n2:\n  lr: 1", "settings/mine.yaml, line 3: 02 is there a second time in the file"),
-        ("seeds: 1\n12:\n  lr: 1", "settings/mine.yaml: section 12 belongs to no notebook; it is all, a number (02)"),
-        ("seeds: !!python/name:os.system x", "settings/mine.yaml, line 2: could not determine a constructor"),
-        ("- seeds", "settings/mine.yaml, line 2: section 02 holds something else; it holds parameters, NAME: VALUE"),
-        ("# seeds: 1", "settings/mine.yaml, line 1: section 02 is empty; it holds parameters, NAME: VALUE"),
+        (
+            "seeds: 1\n  seeds: 2",
+            "settings/mine.yaml, line 3: seeds is there a second time in section 02",
+        ),
+        (
+            "seeds: 1\n2:\n  lr: 1",
+            "settings/mine.yaml, line 3: 02 is there a second time in the file",
+        ),
+        (
+            "seeds: 1\n12:\n  lr: 1",
+            "settings/mine.yaml: section 12 belongs to no notebook; it is all, a number (02)",
+        ),
+        (
+            "seeds: !!python/name:os.system x",
+            "settings/mine.yaml, line 2: could not determine a constructor",
+        ),
+        (
+            "- seeds",
+            "settings/mine.yaml, line 2: section 02 holds "
+            "something else; it holds parameters, NAME: VALUE",
+        ),
+        (
+            "# seeds: 1",
+            "settings/mine.yaml, line 1: section 02 is empty; it holds parameters, NAME: VALUE",
+        ),
     ],
 )
 def test_wrong_settings_end_in_one_sentence(place, text, sentence):
@@ -379,7 +491,10 @@ def test_wrong_settings_end_in_one_sentence(place, text, sentence):
         ("# all\n", "settings/mine.yaml, line 1: the file is empty; it holds sections"),
         ("- all", "settings/mine.yaml, line 1: the file holds something else; it holds sections"),
         ("all: {}\n---\nall: {}", "settings/mine.yaml, line 2: but found another document"),
-        (b"all:\n  name: caf\xe9\n", "settings/mine.yaml, line 2: invalid continuation byte; it is a text in UTF-8"),
+        (
+            b"all:\n  name: caf\xe9\n",
+            "settings/mine.yaml, line 2: invalid continuation byte; it is a text in UTF-8",
+        ),
         (
             b"all:\n  name: \x00\n",
             "settings/mine.yaml, line 2: special characters are not allowed; it is a text in UTF-8",
@@ -403,7 +518,9 @@ def test_a_notebook_without_parameters_takes_none(place):
     make_notebook(place, "02_x", "", parameters=None)
     assert jobs(place, "all:\n  lr: 1\n")[0].parameters == {}
     for text, arguments in (("02:\n  lr: 1\n", []), ("all:\n  a: 1\n", ["--set", "lr=1"])):
-        with pytest.raises(run.UsageError, match="02_x has no cell tagged 'parameters', so that 'lr' has no place"):
+        with pytest.raises(
+            run.UsageError, match="02_x has no cell tagged 'parameters', so that 'lr' has no place"
+        ):
             jobs(place, text, *arguments)
 
 
@@ -457,7 +574,10 @@ def test_a_folder_without_leave_to_write_is_named(place, tmp_path, capsys, monke
 
     monkeypatch.setattr(run, "locked", refused)
     assert run.main(["--out", str(tmp_path / "out")]) == 2
-    assert capsys.readouterr().err == f"error: --out {tmp_path / 'out'} cannot be written to: Permission denied\n"
+    assert (
+        capsys.readouterr().err
+        == f"error: --out {tmp_path / 'out'} cannot be written to: Permission denied\n"
+    )
 
 
 def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
@@ -471,7 +591,9 @@ def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
 def test_where_a_notebook_writes_is_a_folder(tmp_path):
     (tmp_path / "file").touch()
     for name in ("file", "file/x"):
-        with pytest.raises(ValueError, match=r"file.* cannot be made .*; name a folder, or leave it empty"):
+        with pytest.raises(
+            ValueError, match=r"file.* cannot be made .*; name a folder, or leave it empty"
+        ):
             results.output_folder(str(tmp_path / name), "01")
 
 
@@ -501,7 +623,9 @@ def test_results_read_as_they_were_written(tmp_path):
 
 
 def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("1", metadata={"papermill": {"duration": 3}})])
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell("1", metadata={"papermill": {"duration": 3}})]
+    )
     notebook.metadata["papermill"] = {"start_time": "now"}
     tidied = publish.tidy(notebook, {"settings": "full"})
     assert "papermill" not in tidied.metadata and tidied.cells[0].metadata == {}
@@ -517,12 +641,51 @@ def test_published_notebooks_name_their_settings_in_text():
     assert "`seeds = 3`" in cell.source and "/tmp" not in cell.source
 
 
+ONE = 'def f(x):\n    """Twice."""\n    return 2 * x\n\n\nf(3)  # six'
+OTHER = 'def f(\n    x,\n):\n    """Twice\n    as much."""\n    return 2 * x\nf(\n    3\n)'
+
+
+def notebook_of(*sources):
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    return nbformat.v4.new_notebook(cells=cells)
+
+
+def test_layout_makes_no_other_notebook():
+    made = publish.code_hash(notebook_of(ONE, "'shown'"))
+    assert publish.code_hash(notebook_of(OTHER, '"shown"')) == made
+    for sources in ([ONE.replace("2", "3"), "'shown'"], [ONE], [ONE, "'told'"], [ONE, "%who"]):
+        assert publish.code_hash(notebook_of(*sources)) != made
+
+
+def test_layout_makes_no_other_package(tmp_path):
+    hashes = []
+    for source in (ONE, OTHER, ONE.replace("2", "3")):
+        (tmp_path / "a.py").write_text(source)
+        hashes.append(publish.package_hash(tmp_path))
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_outputs_stay_with_code_in_another_layout(tmp_path, monkeypatch):
+    monkeypatch.setattr(publish, "NOTEBOOKS", tmp_path)
+    (tmp_path / "percent").mkdir()
+    (tmp_path / "percent" / "01_a.py").write_text(f"# %%\n0\n\n# %%\n{OTHER}\n")
+    old = notebook_of(ONE)
+    old.cells[0].outputs = [nbformat.v4.new_output("stream", text="six")]
+    nbformat.write(old, tmp_path / "01_a.ipynb")
+    publish.synchronise()
+    first, second = nbformat.read(tmp_path / "01_a.ipynb", as_version=4).cells
+    assert (first.source, first.outputs) == ("0", [])
+    assert (second.source, second.outputs) == (OTHER, old.cells[0].outputs)
+
+
 def test_mean_and_interval_as_text():
     assert results.plus_minus(np.array([1.0, 2.0, 3.0]), ".1f", " %") == "2.0 ± 2.5 %"
     assert results.plus_minus([2.0], ".0f") == "2"
 
 
-@pytest.mark.parametrize(("text", "value"), [("1e-4", 1e-4), ("-3", -3), ("[1, 2]", [1, 2]), ("mnist", "mnist")])
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-4", 1e-4), ("-3", -3), ("[1, 2]", [1, 2]), ("mnist", "mnist")]
+)
 def test_values_of_the_command_line(text, value):
     assert settings.read_value(text) == value
 

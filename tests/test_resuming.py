@@ -45,11 +45,15 @@ def test_a_run_can_go_on_with_another_method(stream):
 def test_until_and_the_stream_must_fit(stream, images):
     part = train(small(), Finetune(), stream, CONFIGS["adam"], until=2)
     for until in (1, 4, True, 1.5):
-        with pytest.raises(ValueError, match=rf"until={until} is not possible; it is a number of tasks, 2 to 3"):
+        with pytest.raises(
+            ValueError, match=rf"until={until} is not possible; it is a number of tasks, 2 to 3"
+        ):
             proceed(part, stream, until)
     with pytest.raises(ValueError, match="the run is one on 3 tasks, but this stream has 2"):
         proceed(part, streams.split(images, [[0, 1], [2, 3]]))
-    assert run_stream(small(), Finetune(), stream, CONFIGS["adam"], [0], "cpu", until=0).accuracy.shape == (1, 1, 3)
+    assert run_stream(
+        small(), Finetune(), stream, CONFIGS["adam"], [0], "cpu", until=0
+    ).accuracy.shape == (1, 1, 3)
 
 
 def test_what_a_run_going_on_cannot_change_is_said(stream):
@@ -61,7 +65,9 @@ def test_what_a_run_going_on_cannot_change_is_said(stream):
     ]:
         with pytest.raises(ValueError, match=message):
             proceed(part, stream, config=config)
-    with pytest.raises(ValueError, match="evaluate can't change within a run; method and config can"):
+    with pytest.raises(
+        ValueError, match="evaluate can't change within a run; method and config can"
+    ):
         proceed(part, stream, evaluate="val")
 
 
@@ -74,10 +80,22 @@ def test_settings_change_where_each_task_has_an_optimizer_of_its_own(stream):
 def test_each_start_takes_what_it_is_for(stream):
     run = train(small(), Finetune(), stream, CONFIGS["adam"], until=1)
     for call, message in [
-        (lambda: run_stream(run, Finetune(), stream), r"training.proceed\(run, stream\) goes on with a Run"),
-        (lambda: run_stream(run.model, Finetune(), stream), r"training.start_from\(replicas, ...\) starts from these"),
-        (lambda: start_from(small(), Finetune(), stream), "start_from takes Replicas, not function; run_stream takes"),
-        (lambda: proceed(run.model, stream), "proceed takes a Run, not Replicas; run_stream starts one"),
+        (
+            lambda: run_stream(run, Finetune(), stream),
+            r"training.proceed\(run, stream\) goes on with a Run",
+        ),
+        (
+            lambda: run_stream(run.model, Finetune(), stream),
+            r"training.start_from\(replicas, ...\) starts from these",
+        ),
+        (
+            lambda: start_from(small(), Finetune(), stream),
+            "start_from takes Replicas, not function; run_stream takes",
+        ),
+        (
+            lambda: proceed(run.model, stream),
+            "proceed takes a Run, not Replicas; run_stream starts one",
+        ),
     ]:
         with pytest.raises(ValueError, match=message):
             call()

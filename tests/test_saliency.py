@@ -30,7 +30,8 @@ def test_grad_cam_is_that_of_the_package():
 
     model = Replicas(lambda: convolutional(norm=False), [0, 1])
     generator = torch.Generator().manual_seed(0)
-    x, y = torch.randn(2, 5, 1, 4 + 2, 6, generator=generator), torch.tensor([[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]])
+    x = torch.randn(2, 5, 1, 4 + 2, 6, generator=generator)
+    y = torch.tensor([[0, 1, 2, 3, 4], [5, 4, 3, 2, 1]])
     found = saliency.grad_cam(model, x, y, "conv1")
     assert found.shape == (2, 5, 6, 6) and model.training
     for r in range(2):
@@ -42,7 +43,8 @@ def test_grad_cam_is_that_of_the_package():
 
 def test_likeness_of_maps_by_hand():
     ramp = np.arange(100.0).reshape(10, 10) / 99
-    one, two = np.stack([ramp, ramp, ramp, 0 * ramp]), np.stack([ramp, ramp[::-1, ::-1], 0 * ramp, ramp])
+    one = np.stack([ramp, ramp, ramp, 0 * ramp])
+    two = np.stack([ramp, ramp[::-1, ::-1], 0 * ramp, ramp])
     found = saliency.alike(one, two)
     assert found["SSIM"][0] == pytest.approx(1) and found["SSIM"][1] < 0.5
     np.testing.assert_allclose(found["rank"], [1, -1, np.nan, np.nan])
@@ -57,7 +59,9 @@ def test_likeness_of_maps_by_hand():
 def test_attention_by_hand():
     masks = np.zeros((3, 2, 2), bool)
     masks[:, 0, 0] = True
-    maps = np.array([[[[0.6, 0.2], [0.2, 0.0]], [[0.25, 0.75], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]])
+    maps = np.array(
+        [[[[0.6, 0.2], [0.2, 0.0]], [[0.25, 0.75], [0.0, 0.0]], [[0.0, 0.0], [0.0, 0.0]]]]
+    )
     found = saliency.attention(maps, masks)
     np.testing.assert_allclose(found["energy"], [[0.6, 0.25, np.nan]])
     np.testing.assert_allclose(found["pointing"], [[1, 0, np.nan]])
@@ -90,7 +94,9 @@ def test_a_filters_favourite_image_is_what_it_asks_for():
         mean, std = torch.zeros(1), torch.ones(1)
         scale = staticmethod(lambda x: x / 255 - 0.5)
 
-    network = nn.Sequential(OrderedDict(conv1=nn.Conv2d(1, 2, 1), act1=nn.ReLU(), fc2=nn.Linear(1, 1)))
+    network = nn.Sequential(
+        OrderedDict(conv1=nn.Conv2d(1, 2, 1), act1=nn.ReLU(), fc2=nn.Linear(1, 1))
+    )
     with torch.no_grad():
         network[0].weight.copy_(torch.tensor([1.0, -1.0]).view(2, 1, 1, 1))
     found = saliency.favourites(network, "conv1", Images, side=5)
@@ -102,8 +108,14 @@ def test_a_filters_favourite_image_is_what_it_asks_for():
 @pytest.fixture
 def two_filters():
     """One convolution whose filters take the two channels apart, each then a class's logit."""
-    layers = {"conv1": nn.Conv2d(2, 2, 1, bias=False), "bn1": nn.BatchNorm2d(2, eps=0), "act1": nn.ReLU()}
-    network = nn.Sequential(OrderedDict(layers | {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()}))
+    layers = {
+        "conv1": nn.Conv2d(2, 2, 1, bias=False),
+        "bn1": nn.BatchNorm2d(2, eps=0),
+        "act1": nn.ReLU(),
+    }
+    network = nn.Sequential(
+        OrderedDict(layers | {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten()})
+    )
     network.conv1.weight.data = torch.eye(2).view(2, 2, 1, 1)
     return network.eval()
 
@@ -119,13 +131,19 @@ def test_a_silenced_filter_costs_its_own_class(two_filters):
     found = saliency.ablate(two_filters, x, y, NORMS)["conv1"]
     sure, even = np.log(1 + np.exp(-4)), np.log(2)
     np.testing.assert_allclose(found[0], [[even - sure, 0], [0, even - sure]], atol=1e-6)
-    np.testing.assert_array_equal(found[1], [[0, 0], [0, 1]], err_msg="of two equal logits the first one wins")
+    np.testing.assert_array_equal(
+        found[1], [[0, 0], [0, 1]], err_msg="of two equal logits the first one wins"
+    )
     assert (two_filters.bn1.weight == 1).all(), "the network stays as it was"
-    np.testing.assert_allclose(saliency.answers(two_filters, x, y, {"conv1": [0, 1]}, NORMS)[0], even, rtol=1e-6)
+    np.testing.assert_allclose(
+        saliency.answers(two_filters, x, y, {"conv1": [0, 1]}, NORMS)[0], even, rtol=1e-6
+    )
 
 
 def test_a_filter_likes_its_own_channel_best(two_filters):
-    scaled = type("Images", (), {"mean": torch.zeros(2), "scale": staticmethod(lambda x: x / 127.5 - 1)})
+    scaled = type(
+        "Images", (), {"mean": torch.zeros(2), "scale": staticmethod(lambda x: x / 127.5 - 1)}
+    )
     found = saliency.favourites(two_filters, "conv1", scaled, 8)
     assert found.shape == (2, 2, 8, 8) and found.abs().max() <= 1
     assert found[0, 0].min() > 0.9 and found[1, 1].min() > 0.9
@@ -141,19 +159,28 @@ def test_match_of_a_picture_without_contrast_and_ranks_by_hand():
     np.testing.assert_allclose(mse, [[0, -5 / 9, -7 / 18], [-5 / 9, 0, -7 / 18]], atol=1e-6)
     np.testing.assert_allclose(pearson, [[1, -1, 0], [-1, 1, 0]], atol=1e-6)
     ranks = saliency.rank_by_match({"a": pictures}, maps, torch.tensor([0, 0, 1]))
-    assert ranks["MSE"]["a"].tolist() == [[3, 1, 2], [1, 3, 2]], "the best match's rank is the highest"
+    assert ranks["MSE"]["a"].tolist() == [[3, 1, 2], [1, 3, 2]], (
+        "the best match's rank is the highest"
+    )
 
 
 def test_rankings_agree_layer_by_layer_and_not_where_one_has_no_order():
-    one = {"a": [1, 2, 3], "b": np.array([[1, 2, 3], [1, 5, 3]]), "c": torch.tensor([5.0, 5.0, 5.0])}
+    one = {
+        "a": [1, 2, 3],
+        "b": np.array([[1, 2, 3], [1, 5, 3]]),
+        "c": torch.tensor([5.0, 5.0, 5.0]),
+    }
     other = {"a": [10, 20, 90], "b": [3, 1, 2], "c": [1, 2, 3]}
-    np.testing.assert_allclose(saliency.agree(one, other), [1, -1, 0], err_msg="of classes' ranks the mean counts")
+    np.testing.assert_allclose(
+        saliency.agree(one, other), [1, -1, 0], err_msg="of classes' ranks the mean counts"
+    )
 
 
 def test_fisher_and_taylor_of_filters_against_the_definition(stream):
     model, task = Replicas(lambda: convolutional(norm=False), [3]), stream.tasks[1]
     with torch.no_grad():
-        model.weights["conv2.weight"][0, 1], model.weights["conv2.bias"][0, 1] = 0, -1.0  # a dead filter
+        # A dead filter.
+        model.weights["conv2.weight"][0, 1], model.weights["conv2.bias"][0, 1] = 0, -1.0
     x, y = stream.images.scale(task.x_train[:4]), task.y_train[:4]
     network, labels = model.replica(0).eval(), list(task.labels)
     scores = saliency.filter_scores(network, x, y, {"conv1": "act1", "conv2": "act2"}, labels)
@@ -175,9 +202,17 @@ def test_fisher_and_taylor_of_filters_against_the_definition(stream):
 
 def test_scores_of_filters_by_hand(two_filters):
     x = 4 * torch.eye(2).view(2, 2, 1, 1).expand(2, 2, 3, 3)
-    found = saliency.filter_scores(two_filters, torch.cat([x[:1], 0.5 * x[:1]]), torch.tensor([0, 0]), NORMS)
-    assert found["magnitude"]["conv1"].tolist() == [0.5, 0.5] and found["activation"]["conv1"].tolist() == [3, 0]
-    wrong = 1 / (1 + np.exp([4, 2]))  # probability of the other class; the filter's response is 4, then 2
+    found = saliency.filter_scores(
+        two_filters, torch.cat([x[:1], 0.5 * x[:1]]), torch.tensor([0, 0]), NORMS
+    )
+    assert found["magnitude"]["conv1"].tolist() == [0.5, 0.5]
+    assert found["activation"]["conv1"].tolist() == [3, 0]
+    # Probability of the other class; the filter's response is 4, then 2.
+    wrong = 1 / (1 + np.exp([4, 2]))
     assert found["Taylor"]["conv1"].tolist() == pytest.approx([(wrong * [4, 2]).mean(), 0])
-    assert torch.equal(found["Taylor"]["conv1"], found["signed Taylor"]["conv1"]), "silencing it does harm everywhere"
-    assert found["Fisher"]["conv1"][0].item() == pytest.approx((wrong * (1 - wrong) * [16, 4]).sum(), rel=1e-4)
+    assert torch.equal(found["Taylor"]["conv1"], found["signed Taylor"]["conv1"]), (
+        "silencing it does harm everywhere"
+    )
+    assert found["Fisher"]["conv1"][0].item() == pytest.approx(
+        (wrong * (1 - wrong) * [16, 4]).sum(), rel=1e-4
+    )

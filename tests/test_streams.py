@@ -26,7 +26,11 @@ def test_split_takes_the_images_of_its_classes(images):
 
 @pytest.mark.parametrize(
     ("scenario", "groups", "outputs"),
-    [("task", ((1, 4), (0, 2)), 5), ("class", ((1, 4), (0, 2)), 5), ("domain", ((0, 1), (0, 1)), 2)],
+    [
+        ("task", ((1, 4), (0, 2)), 5),
+        ("class", ((1, 4), (0, 2)), 5),
+        ("domain", ((0, 1), (0, 1)), 2),
+    ],
 )
 def test_split_labels_are_outputs_of_the_scenario(images, scenario, groups, outputs):
     stream = streams.split(images, PAIRS, scenario)
@@ -58,7 +62,11 @@ def test_allowed_outputs_by_hand(images, scenario, outputs, t, expected):
 
 def numbered(channels):
     """One training and one test image with different values in all pixels of a channel."""
-    x = torch.stack([torch.arange(36).view(6, 6) + 36 * c for c in range(channels)]).unsqueeze(0).to(torch.uint8)
+    x = (
+        torch.stack([torch.arange(36).view(6, 6) + 36 * c for c in range(channels)])
+        .unsqueeze(0)
+        .to(torch.uint8)
+    )
     y = torch.zeros(1, dtype=torch.int64)
     ones = torch.ones(channels)
     return Images("numbered", ("0",), x, y, x[:0], y[:0], x.clone(), y, ones, ones)
@@ -118,7 +126,14 @@ def test_joint_is_the_union(images, scenario):
 
 def test_joint_lets_only_the_outputs_of_a_samples_own_task_count(images):
     stream = streams.joint(streams.split(images, PAIRS, "task"))
-    assert stream.allowed(0, 6).tolist() == [row(0, 2), row(1, 4), row(0, 2), row(), row(1, 4), row()]
+    assert stream.allowed(0, 6).tolist() == [
+        row(0, 2),
+        row(1, 4),
+        row(0, 2),
+        row(),
+        row(1, 4),
+        row(),
+    ]
 
 
 def test_joint_has_seen_all_classes(images):
@@ -163,7 +178,10 @@ def test_a_task_without_images_is_named(images, part):
         (lambda i: streams.permuted(i, 2.5), "tasks=2.5 is not possible"),
         (lambda i: streams.permuted(i, scenario="x"), "unknown scenario 'x'"),
         (lambda i: streams.rotated(i, ()), "degrees is empty"),
-        (lambda i: streams.rotated(i, outputs="seen"), "outputs='seen' belongs to the class scenario"),
+        (
+            lambda i: streams.rotated(i, outputs="seen"),
+            "outputs='seen' belongs to the class scenario",
+        ),
     ],
 )
 def test_changed_streams_name_wrong_arguments(images, make, message):

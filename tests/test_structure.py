@@ -11,9 +11,12 @@ import yaml
 from cf_utils.files import ROOT
 
 PACKAGE = ROOT / "cf_utils"
-TREES = {path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))}
+TREES = {
+    path: ast.parse(path.read_text(encoding="utf-8")) for path in sorted(PACKAGE.rglob("*.py"))
+}
 
-# Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not here fails.
+# Module of cf_utils -> what of cf_utils it may import. A module need not exist; one that is not
+# here fails.
 BOTTOM = {"checks", "data", "metrics", "randomness", "files", "_torchvision"}
 TRAINING = {"training", "sweeps", "methods", "models", "replicas", "streams", "data"}
 TRAINING |= {"importances", "probes", "saliency", "observers", "vectors"}
@@ -34,11 +37,31 @@ ALLOWED = {
     "vectors": {"streams"},
     "saliency": {"_torchvision", "randomness"},
     "methods": {
-        *("checks", "models", "replicas", "randomness", "metrics", "streams", "importances", "data", "vectors"),
+        *(
+            "checks",
+            "models",
+            "replicas",
+            "randomness",
+            "metrics",
+            "streams",
+            "importances",
+            "data",
+            "vectors",
+        ),
         "saliency",
     },
     "progress": {"methods"},
-    "training": {"checks", "methods", "metrics", "models", "progress", "replicas", "streams", "data", "randomness"},
+    "training": {
+        "checks",
+        "methods",
+        "metrics",
+        "models",
+        "progress",
+        "replicas",
+        "streams",
+        "data",
+        "randomness",
+    },
     "sweeps": {"training", "metrics"},
     "checkpoint": {"training", "models", "replicas", "files"},
     "probes": {"training", "methods", "models", "replicas", "streams", "importances"} | BOTTOM,
@@ -127,7 +150,11 @@ def test_every_import_is_of_a_pinned_distribution():
     tests = sorted((ROOT / "tests").glob("*.py"))
     own = {"cf_utils", "tools", *(path.stem for path in tests)}
     trees = [*TREES.values(), *(ast.parse(path.read_text(encoding="utf-8")) for path in tests)]
-    tops = {name.split(".")[0] for tree in trees for name in imports(tree)} - own - sys.stdlib_module_names
+    tops = (
+        {name.split(".")[0] for tree in trees for name in imports(tree)}
+        - own
+        - sys.stdlib_module_names
+    )
     providers, known = {top: set() for top in tops}, packages_distributions()
     for top in tops:
         providers[top] = {canonical(name) for name in known.get(top, [])}
@@ -139,7 +166,9 @@ def canonical(name):
 
 
 def functions(tree):
-    return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
+    return [
+        node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
 
 
 def length(function):
@@ -150,22 +179,33 @@ def length(function):
 
 
 def test_no_function_is_longer_than_40_lines():
-    long = [f"{path.name}: {f.name}" for path, tree in TREES.items() for f in functions(tree) if length(f) > 40]
+    long = [
+        f"{path.name}: {f.name}"
+        for path, tree in TREES.items()
+        for f in functions(tree)
+        if length(f) > 40
+    ]
     assert long == []
 
 
 def unlisted(folder):
-    """What a reader of ``folder/__init__.py`` misses, a sentence for each: files not imported, names not in __all__."""
+    """What a reader of ``folder/__init__.py`` misses, a sentence for each:
+    files not imported, names not in __all__.
+    """
     listed = ast.parse((folder / "__init__.py").read_text(encoding="utf-8"))
     there = {name.rpartition(".")[::2] for name in imports(listed)}
-    (shown,) = [ast.literal_eval(node.value) for node in listed.body if isinstance(node, ast.Assign)]
+    (shown,) = [
+        ast.literal_eval(node.value) for node in listed.body if isinstance(node, ast.Assign)
+    ]
     for path in sorted(folder.glob("[!_]*.py")):
-        source, place = f"cf_utils.methods.{path.stem}", folder.relative_to(folder.parents[1]) / "__init__.py"
+        source = f"cf_utils.methods.{path.stem}"
+        place = folder.relative_to(folder.parents[1]) / "__init__.py"
         tree = ast.parse(path.read_text(encoding="utf-8"))
         classes = [node.name for node in tree.body if isinstance(node, ast.ClassDef)]
         imported = {name for module, name in there if module == source}
         if not imported:
-            yield f"{place} lacks {path.name}: add `from {source} import {', '.join(classes)}` and the names to __all__"
+            line = f"from {source} import {', '.join(classes)}"
+            yield f"{place} lacks {path.name}: add `{line}` and the names to __all__"
         for name in sorted(imported - {*shown}):
             yield f"{place} imports {name}: add it to __all__"
 
@@ -182,8 +222,8 @@ def test_a_file_of_methods_that_is_not_listed_is_named(tmp_path):
     (folder / "anchor.py").write_text("class Anchor:\n    pass\n")
     assert list(unlisted(folder)) == [
         "cf_utils/methods/__init__.py imports B: add it to __all__",
-        "cf_utils/methods/__init__.py lacks anchor.py: add `from cf_utils.methods.anchor import Anchor` "
-        "and the names to __all__",
+        "cf_utils/methods/__init__.py lacks anchor.py: add `from "
+        "cf_utils.methods.anchor import Anchor` and the names to __all__",
     ]
 
 

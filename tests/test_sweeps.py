@@ -16,11 +16,19 @@ def test_sweep_trains_each_strength_like_a_run_of_its_own(stream):
     )
     for k, strength in enumerate(strengths):
         run = train(double(), ActivationL1(strength), stream, config, [4, 5, 6], evaluate="val")
-        assert found["accuracy"][k] == pytest.approx(100 * metrics.average_accuracy(run.accuracy).numpy())
-        assert found["learned"][k] == pytest.approx(100 * metrics.learning_accuracy(run.accuracy).numpy())
-        assert found["forgotten"][k] == pytest.approx(-100 * metrics.backward_transfer(run.accuracy).numpy())
+        assert found["accuracy"][k] == pytest.approx(
+            100 * metrics.average_accuracy(run.accuracy).numpy()
+        )
+        assert found["learned"][k] == pytest.approx(
+            100 * metrics.learning_accuracy(run.accuracy).numpy()
+        )
+        assert found["forgotten"][k] == pytest.approx(
+            -100 * metrics.backward_transfer(run.accuracy).numpy()
+        )
         test = train(double(), ActivationL1(strength), stream, config, [4, 5, 6])
-        assert found["test"][k] == pytest.approx(100 * metrics.average_accuracy(test.accuracy).numpy())
+        assert found["test"][k] == pytest.approx(
+            100 * metrics.average_accuracy(test.accuracy).numpy()
+        )
 
 
 def test_what_diverges_in_a_sweep_is_nan(stream):

@@ -4,7 +4,18 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import MOMENTS, Told, assert_equal_alone, assert_same, at, double, make_images, small, state, train
+from conftest import (
+    MOMENTS,
+    Told,
+    assert_equal_alone,
+    assert_same,
+    at,
+    double,
+    make_images,
+    small,
+    state,
+    train,
+)
 from torch import nn
 from torch.nn import functional as F
 
@@ -29,9 +40,12 @@ from cf_utils.training import (
 
 
 # 26 images a task at 5 a batch: six batches, the last of one image, which is left out.
-# A bias before batch-norm has no gradient but rounding noise, which adamw magnifies and adam's decay drowns.
+# A bias before batch-norm has no gradient but rounding noise, which adamw magnifies and adam's
+# decay drowns.
 def config(**changes):
-    return TrainConfig(**({"epochs": 2, "batch_size": 5, "lr": 0.01, "optimizer": "adam"} | changes))
+    return TrainConfig(
+        **({"epochs": 2, "batch_size": 5, "lr": 0.01, "optimizer": "adam"} | changes)
+    )
 
 
 CONFIG = config()
@@ -59,7 +73,8 @@ def test_replicas_equal_separate_runs(stream, norm, method, settings):
     settings = config(epochs=4, **settings)
     run = train(double(norm), method, stream, settings)
     if settings.stop_at:
-        assert any(len(set(task)) > 1 for task in run.epochs.T.tolist())  # or stopping apart is not tested
+        # Or stopping apart is not tested.
+        assert any(len(set(task)) > 1 for task in run.epochs.T.tolist())
     for r, seed in enumerate(run.seeds):
         assert_equal_alone(run, train(double(norm), method, stream, settings, [seed]), r)
 
@@ -84,7 +99,9 @@ def test_a_replica_does_not_depend_on_its_neighbours(stream, stop_at):
     many = train(double("batch"), Replay(8), stream, settings, [9, 2, 7, 4])
     for i, j in ((0, 3), (1, 1)):
         assert_same(
-            {k: v[i] for k, v in state(few.model).items()}, {k: v[j] for k, v in state(many.model).items()}, 1e-8
+            {k: v[i] for k, v in state(few.model).items()},
+            {k: v[j] for k, v in state(many.model).items()},
+            1e-8,
         )
         assert few.epochs[i].tolist() == many.epochs[j].tolist()
 
@@ -98,11 +115,17 @@ def test_a_stopped_replica_is_not_touched(stream, optimizer):
             now = {name: value[r] for name, value in state(loop.model).items()}
             for i, leaf in enumerate(loop.leaves[r]):
                 moments = loop.optimizer.state[leaf].items()
-                now |= {f"{name} {i}": value.clone() for name, value in moments if isinstance(value, torch.Tensor)}
+                now |= {
+                    f"{name} {i}": value.clone()
+                    for name, value in moments
+                    if isinstance(value, torch.Tensor)
+                }
             assert_same(now, frozen.setdefault((loop.t, r), now))
             compared.append(moment)
 
-    settings = config(epochs=8, stop_at=0.6, optimizer=optimizer, lr=0.02, weight_decay=0.1, momentum=0.9)
+    settings = config(
+        epochs=8, stop_at=0.6, optimizer=optimizer, lr=0.02, weight_decay=0.1, momentum=0.9
+    )
     run = train(small("batch"), Finetune(), stream, settings, range(5), observers=[Told(watch)])
     assert compared.count("after_step") > 10
     assert run.epochs.min() < run.epochs.max()
@@ -127,7 +150,12 @@ def test_stopping_is_counted_by_the_accuracy_of_the_epoch(stream):
 @pytest.mark.parametrize("optimizer", OPTIMIZERS)
 def test_a_threshold_that_is_never_reached_changes_nothing(stream, optimizer):
     runs = [
-        train(double("layer"), Finetune(), stream, config(optimizer=optimizer, momentum=0.9, stop_at=stop))
+        train(
+            double("layer"),
+            Finetune(),
+            stream,
+            config(optimizer=optimizer, momentum=0.9, stop_at=stop),
+        )
         for stop in (None, 1.0)
     ]
     assert_same(state(runs[0].model), state(runs[1].model), 1e-10)
@@ -154,14 +182,21 @@ def plain_loop(build, stream, settings, seed, make_optimizer):
             optimizer = make_optimizer(network.parameters())
         network.train()
         for epoch in range(settings.epochs):
-            order = torch.randperm(len(task.y_train), generator=generator(seed, f"order {epoch}", t))
+            order = torch.randperm(
+                len(task.y_train), generator=generator(seed, f"order {epoch}", t)
+            )
             for index in order.split(settings.batch_size):
                 if len(index) > 1:
                     optimizer.zero_grad()
-                    F.cross_entropy(logits(task, task.x_train[index]), targets(task, task.y_train[index])).backward()
+                    F.cross_entropy(
+                        logits(task, task.x_train[index]), targets(task, task.y_train[index])
+                    ).backward()
                     optimizer.step()
         network.eval()
-        hits = [logits(task, task.x_test).argmax(1) == targets(task, task.y_test) for task in stream.tasks]
+        hits = [
+            logits(task, task.x_test).argmax(1) == targets(task, task.y_test)
+            for task in stream.tasks
+        ]
         accuracy.append([float(h.double().mean()) for h in hits])
     return network.state_dict(), accuracy
 
@@ -199,19 +234,30 @@ def test_history_is_the_mean_over_the_epochs_images(stream):
     for row, task in zip(run.history, stream.tasks, strict=True):
         logits = predict(run.model, stream.images, task.x_train)
         for r in range(3):
-            assert float(row["loss"][r]) == pytest.approx(float(F.cross_entropy(logits[r], task.y_train)))
+            assert float(row["loss"][r]) == pytest.approx(
+                float(F.cross_entropy(logits[r], task.y_train))
+            )
             hits = (logits[r].argmax(1) == task.y_train).double().mean()
             assert float(row["accuracy"][r]) == pytest.approx(float(hits))
 
 
-@pytest.mark.parametrize(("batch_size", "steps"), [(1, 26), (5, 5), (13, 2), (24, 2), (25, 1), (26, 1), (99, 1)])
+@pytest.mark.parametrize(
+    ("batch_size", "steps"), [(1, 26), (5, 5), (13, 2), (24, 2), (25, 1), (26, 1), (99, 1)]
+)
 def test_only_a_last_batch_of_one_image_is_left_out(stream, batch_size, steps):
     taken = []
     watching = [
         at("before_epoch", lambda loop: taken.append(loop.steps)),
         at("after_epoch", lambda loop: taken.append(loop.step)),
     ]
-    train(small(), Finetune(), stream, config(epochs=1, batch_size=batch_size), [0], observers=watching)
+    train(
+        small(),
+        Finetune(),
+        stream,
+        config(epochs=1, batch_size=batch_size),
+        [0],
+        observers=watching,
+    )
     assert taken == [steps] * 6
 
 
@@ -227,7 +273,9 @@ def test_the_same_call_gives_the_same_bits(stream):
     assert torch.equal(runs[0].accuracy, runs[1].accuracy)
 
 
-@pytest.mark.parametrize("settings", [CONFIG, config(optimizer="sgd", lr=1e30)], ids=["well", "diverged"])
+@pytest.mark.parametrize(
+    "settings", [CONFIG, config(optimizer="sgd", lr=1e30)], ids=["well", "diverged"]
+)
 def test_global_generator_and_threads_are_restored(monkeypatch, stream, settings):
     monkeypatch.delenv("CF_THREADS", raising=False)
     inside = []
@@ -315,7 +363,14 @@ def test_observers_come_after_methods(stream):
         def before_task(self, loop):
             order.append("method")
 
-    train(small(), Note(), stream, CONFIG, [0], observers=[at("before_task", lambda loop: order.append("observer"))])
+    train(
+        small(),
+        Note(),
+        stream,
+        CONFIG,
+        [0],
+        observers=[at("before_task", lambda loop: order.append("observer"))],
+    )
     assert order == ["method", "observer"] * 3
 
 
@@ -366,15 +421,20 @@ def test_a_method_freezes_and_thaws_layers(stream, stop_at):
 
     def compare(loop):
         now = state(loop.model)
-        moved.append([not torch.equal(now[name], before[name]) for name in ("fc1.weight", "fc2.weight")])
+        moved.append(
+            [not torch.equal(now[name], before[name]) for name in ("fc1.weight", "fc2.weight")]
+        )
 
-    watching = [at("before_epoch", lambda loop: before.update(state(loop.model))), at("after_epoch", compare)]
+    watching = [
+        at("before_epoch", lambda loop: before.update(state(loop.model))),
+        at("after_epoch", compare),
+    ]
     train(small(), Thaw(), stream, config(epochs=3, stop_at=stop_at), observers=watching)
     assert moved == [[True, True]] * 3 + [[False, True], [False, True], [True, True]] * 2
 
 
 class Rehearse(Method):
-    """Before each epoch a pass of its own over images of the first task, held once or for each replica."""
+    """Before each epoch a pass over images of the first task, held once or for each replica."""
 
     def __init__(self, own):
         self.own, self.x = own, None
@@ -387,7 +447,9 @@ class Rehearse(Method):
         if loop.t == 0:
             self.x, self.y = loop.task.x_train[:12], loop.task.y_train[:12]
             if self.own:
-                self.x, self.y = (torch.stack([value] * len(loop.seeds)) for value in (self.x, self.y))
+                self.x, self.y = (
+                    torch.stack([value] * len(loop.seeds)) for value in (self.x, self.y)
+                )
 
 
 def test_a_method_runs_a_pass_of_its_own(stream):
@@ -395,16 +457,21 @@ def test_a_method_runs_a_pass_of_its_own(stream):
     watch = at("after_step", lambda loop: seen.append((loop.t, loop.epoch, loop.epoch_step)))
     watching = [watch, at("before_epoch", lambda loop: epochs.append(loop.steps))]
     run = train(small(), Rehearse(own=False), stream, CONFIG, observers=watching)
-    own = [[(t, e, s) for s in range(3 if t else 0)] for t in range(3) for e in range(2)]  # 12 at 5 a batch
+    # 12 at 5 a batch.
+    own = [[(t, e, s) for s in range(3 if t else 0)] for t in range(3) for e in range(2)]
     main = [[(t, e, s) for s in range(5)] for t in range(3) for e in range(2)]
-    assert seen == [step for pair in zip(own, main, strict=True) for steps in pair for step in steps]
+    assert seen == [
+        step for pair in zip(own, main, strict=True) for steps in pair for step in steps
+    ]
     assert len(epochs) == 6
     assert all(value.shape == (3,) for value in run.methods[0].passed)
 
 
 def test_a_pass_of_its_own_rehearses(stream):
     settings = config(epochs=8)
-    plain, rehearsed = (train(small(), m, stream, settings) for m in (Finetune(), Rehearse(own=False)))
+    plain, rehearsed = (
+        train(small(), m, stream, settings) for m in (Finetune(), Rehearse(own=False))
+    )
     assert (rehearsed.accuracy[:, -1, 0] > plain.accuracy[:, -1, 0] + 0.3).all()
 
 
@@ -509,7 +576,9 @@ def test_divergence_stops_the_run_with_a_sentence(stream):
     with pytest.raises(Diverged) as error:
         train(small(), Finetune(), stream, config(optimizer="sgd", lr=1e30))
     message = str(error.value)
-    assert message.startswith("the loss of seed 0 is no longer a finite number in task 1, epoch 1; lower lr")
+    assert message.startswith(
+        "the loss of seed 0 is no longer a finite number in task 1, epoch 1; lower lr"
+    )
     assert "allow_divergence=True" in message and "\n" not in message
 
 
@@ -549,7 +618,10 @@ def test_a_run_in_which_all_replicas_diverge_ends(stream):
         ({"lr": float("nan")}, "lr=nan is not possible"),
         ({"weight_decay": float("inf")}, "weight_decay=inf is not possible"),
         ({"momentum": -1}, "momentum=-1 is not possible"),
-        ({"optimizer": "rmsprop"}, "unknown optimizer 'rmsprop'; known are sgd, adam, adamw, adagrad"),
+        (
+            {"optimizer": "rmsprop"},
+            "unknown optimizer 'rmsprop'; known are sgd, adam, adamw, adagrad",
+        ),
         ({"lr": "a"}, "lr='a' is not possible; it is a finite number"),
         ({"stop_at": 0}, "stop_at=0 is not an accuracy; it lies in (0, 1]"),
         ({"stop_at": 1.01}, "stop_at=1.01 is not an accuracy"),
@@ -568,7 +640,10 @@ def test_config_names_wrong_settings(settings, message):
         ({"device": "abacus"}, "device 'abacus' is not there"),
         ({"evaluate": "train"}, "evaluate='train' is unknown; it is 'test' or 'val'"),
         ({"build": small(outputs=5)}, "the network has 5 outputs, but this stream needs 6"),
-        ({"build": lambda: nn.Linear(3, 6)}, "the network does not take the stream's images of shape [1, 6, 6]"),
+        (
+            {"build": lambda: nn.Linear(3, 6)},
+            "the network does not take the stream's images of shape [1, 6, 6]",
+        ),
         ({"method": "finetune"}, "'finetune' is no method; give e.g. methods.Finetune()"),
         ({"method": Finetune}, "is no method"),
         ({"method": [Finetune(), None]}, "is no method"),
@@ -578,7 +653,13 @@ def test_config_names_wrong_settings(settings, message):
     ],
 )
 def test_run_stream_names_wrong_arguments(stream, change, message):
-    arguments = {"build": small(), "method": Finetune(), "config": CONFIG, "seeds": [0], "device": "cpu"} | change
+    arguments = {
+        "build": small(),
+        "method": Finetune(),
+        "config": CONFIG,
+        "seeds": [0],
+        "device": "cpu",
+    } | change
     with pytest.raises(ValueError) as error:
         run_stream(stream=stream, **arguments)
     assert message in str(error.value) and "\n" not in str(error.value)
@@ -595,12 +676,16 @@ def test_validation_images_must_be_there():
 
 @pytest.mark.parametrize("scenario", ["task", "class"])
 def test_joint_training_is_measured_over_tasks_or_over_samples(images, scenario):
-    """Three classes against one: the last model of one run, as if it were the other's, must get the same numbers."""
+    """Three classes against one: the last model of one run, as if it were the other's,
+    must get the same numbers.
+    """
     stream = streams.split(images, [[0, 1, 2, 4], [3]], scenario)
     joint, counts = streams.joint(stream), [len(task.y_test) for task in stream.tasks]
     assert counts == [16, 4]
     run = train(small(), Finetune(), stream, CONFIG)
-    together = start_from(run.model, Finetune(), joint, replace(CONFIG, lr=0.0, weight_decay=0.0), "cpu")
+    together = start_from(
+        run.model, Finetune(), joint, replace(CONFIG, lr=0.0, weight_decay=0.0), "cpu"
+    )
     assert_same(state(together.model), state(run.model))
     over_tasks = task_accuracies(together.model, stream).mean(1)
     torch.testing.assert_close(over_tasks, metrics.average_accuracy(run.accuracy))
@@ -615,7 +700,9 @@ def test_over_tasks_of_one_size_is_over_samples(stream):
     expected = metrics.average_accuracy(run.accuracy)
     torch.testing.assert_close(metrics.accuracy_over_samples(run.accuracy, counts), expected)
     for wrong in ([8, 8], [8, 8, 0], 8):
-        with pytest.raises(ValueError, match=r"counts=.* is not possible; it is one number above 0 for each task"):
+        with pytest.raises(
+            ValueError, match=r"counts=.* is not possible; it is one number above 0 for each task"
+        ):
             metrics.accuracy_over_samples(run.accuracy, wrong)
 
 
@@ -627,22 +714,33 @@ def test_over_tasks_of_one_size_is_over_samples(stream):
 @pytest.mark.parametrize(("dtype", "stop_at"), [(torch.float32, None), (torch.float64, 0.8)])
 @pytest.mark.parametrize("size", [6, 12])
 def test_cuda_gives_about_the_same(size, dtype, stop_at):
-    build = small("batch", dtype=dtype) if size == 6 else lambda: lenet5(6, size=12, norm="batch").to(dtype)
+    build = (
+        small("batch", dtype=dtype)
+        if size == 6
+        else lambda: lenet5(6, size=12, norm="batch").to(dtype)
+    )
     stream = streams.split(make_images(test=40, size=size), [[0, 1], [2, 3], [4, 5]])
     settings = config(epochs=5, stop_at=stop_at)
-    cpu, gpu = (run_stream(build, Replay(20), stream, settings, range(4), device=d) for d in ("cpu", "auto"))
+    cpu, gpu = (
+        run_stream(build, Replay(20), stream, settings, range(4), device=d) for d in ("cpu", "auto")
+    )
     assert {p.device.type for p in gpu.model.parameters()} == {"cuda"}
     assert gpu.accuracy.device.type == "cpu"
     assert (gpu.accuracy - cpu.accuracy).abs().mean() < 0.03
 
 
-@pytest.mark.parametrize(("build", "size"), [(small(), 6), (lambda: lenet5(6, size=12), 12)], ids=["mlp", "cnn"])
+@pytest.mark.parametrize(
+    ("build", "size"), [(small(), 6), (lambda: lenet5(6, size=12), 12)], ids=["mlp", "cnn"]
+)
 def test_training_in_bfloat16_is_near_and_keeps_weights_in_float32(build, size):
     stream = streams.split(make_images(train=30, size=size), [[0, 1], [2, 3]])
     config = TrainConfig(epochs=4, batch_size=10, lr=0.005, optimizer="adam")
-    full, half = (train(build, Finetune(), stream, replace(config, precision=p)) for p in PRECISIONS)
+    full, half = (
+        train(build, Finetune(), stream, replace(config, precision=p)) for p in PRECISIONS
+    )
     assert {w.dtype for w in half.model.parameters()} == {torch.float32}
-    first = (half.history[0]["loss"] - full.history[0]["loss"]).abs()  # later ones part, as any rounding makes them
+    # Later ones part, as any rounding makes them.
+    first = (half.history[0]["loss"] - full.history[0]["loss"]).abs()
     assert 0 < first.max() < 0.02
     with pytest.raises(ValueError, match="unknown precision 'half'; known are float32, bfloat16"):
         TrainConfig(precision="half")

@@ -1,7 +1,8 @@
-"""``python -m tools.lab``: lay copies of the notebooks into out/lab, for a person to run; ``make lab`` opens them.
+"""``python -m tools.lab``: lay copies of the notebooks into out/lab, for a person to run.
 
-A committed notebook stays as it is, whatever is run or saved. A copy that was changed is kept: when the notebook itself
-has changed since, the person's goes on beside the new one as ``01_topic, mine.ipynb``.
+``make lab`` opens them. A committed notebook stays as it is, whatever is run or saved. A copy that
+was changed is kept: when the notebook itself has changed since, the person's goes on beside the new
+one as ``01_topic, mine.ipynb``.
 """
 
 import hashlib
@@ -16,7 +17,8 @@ PLACE = ROOT / "out" / "lab"
 
 
 def lay_out(notebooks, place):
-    """Copy the notebooks at ``notebooks`` into ``place``, unless the copy there is of the same one already.
+    """Copy the notebooks at ``notebooks`` into ``place``,
+    unless the copy there is of the same one already.
 
     Returns the names of copies that a person had changed and that now have another name.
     """
@@ -42,15 +44,20 @@ def _digest(file):
 
 
 def _free(file):
-    """A name beside ``file`` that nothing has: "NAME, mine.ipynb", "NAME, mine 2.ipynb" and so on."""
-    names = (file.with_name(f"{file.stem}, mine{f' {i}' if i > 1 else ''}.ipynb") for i in range(1, 1000))
+    """A free name beside ``file``: "NAME, mine.ipynb", "NAME, mine 2.ipynb" and so on."""
+    names = (
+        file.with_name(f"{file.stem}, mine{f' {i}' if i > 1 else ''}.ipynb") for i in range(1, 1000)
+    )
     return next(name for name in names if not name.exists())
 
 
 def main():
     moved = lay_out(sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), PLACE)
     for name in moved:
-        print(f"a notebook that you changed has a newer version; yours is out/lab/{name}", file=sys.stderr)
+        print(
+            f"a notebook that you changed has a newer version; yours is out/lab/{name}",
+            file=sys.stderr,
+        )
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""Executed notebooks in the repository: publish them, make them from notebooks/percent, say which are stale.
+"""Executed notebooks in the repository: publish, make them from notebooks/percent, find stale ones.
 
-``python -m tools.publish 01 02 --settings full``  execute, and put notebooks and figures into the repository
-``python -m tools.publish --sync``                 make notebooks/*.ipynb from notebooks/percent, keeping outputs
-``python -m tools.publish --stale``                list notebooks made with other code or another cf_utils
+``python -m tools.publish 01 02 --settings full``  execute; put notebooks and figures in their place
+``python -m tools.publish --sync``   make notebooks/*.ipynb from notebooks/percent, keeping outputs
+``python -m tools.publish --stale``  list notebooks made with other code or another cf_utils
 """
 
+import ast
 import hashlib
 import re
 import shutil
@@ -17,31 +18,60 @@ from cf_utils.files import ROOT
 from cf_utils.run import NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
+DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+def tree(code):
+    """Syntax tree of ``code`` as text, without docstrings: the same for every layout."""
+    try:
+        parsed = ast.parse(code)
+    except SyntaxError:  # a cell with IPython's own commands
+        return code
+    for node in ast.walk(parsed):
+        # A text that is all of a cell is what the cell shows.
+        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) and len(node.body) > 1:
+            del node.body[0]
+    return ast.dump(parsed)
+
 
 def code_hash(notebook):
-    """Hash of a notebook's code cells, without the injected parameters."""
-    code = [c.source for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)]
-    return hashlib.sha256("\0".join(code).encode()).hexdigest()[:16]
+    """Hash of a notebook's syntax trees, without the injected parameters."""
+    cells = [
+        c for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)
+    ]
+    return _hash(cell.source for cell in cells)
 
 
-def package_hash():
-    """Hash of cf_utils: which version of it made an output."""
-    files = sorted((ROOT / "cf_utils").rglob("*.py"))
-    return hashlib.sha256(b"\0".join(file.read_bytes() for file in files)).hexdigest()[:16]
+def package_hash(folder=ROOT / "cf_utils"):
+    """Hash of what cf_utils does: which version of it made an output; layout does not count."""
+    return _hash(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.py")))
+
+
+def _hash(sources):
+    return hashlib.sha256("\0".join(tree(source) for source in sources).encode()).hexdigest()[:16]
 
 
 def tidy(notebook, made):
-    """Drop what changes with every execution, so that a diff of a committed notebook shows real changes.
+    """Drop what changes with every execution, so that a notebook's diff shows real changes.
 
-    made: what the outputs were made with (``settings``, ``code``, ``cf_utils``), kept in the metadata.
+    made: what the outputs were made with (``settings``, ``code``, ``cf_utils``), kept in the
+    metadata.
     """
     for i, cell in enumerate(notebook.cells):
         tags = {"tags": _tags(cell)} if _tags(cell) else {}
         if "injected-parameters" in _tags(cell) and cell.cell_type == "code":
-            # As text, it tells what the outputs were made with; run by a person, the notebook's own values count.
-            values = [line for line in cell.source.splitlines() if " = " in line and not line.startswith("out = ")]
-            note = f"The outputs below were made with `settings/{made['settings']}.yaml`, the values above are quicker:"
-            cell = nbformat.v4.new_markdown_cell(f"{note} " + ", ".join(f"`{line}`" for line in values) + ".")
+            # As text, it tells what the outputs were made with; run by a person, the notebook's own
+            # values count.
+            values = [
+                line
+                for line in cell.source.splitlines()
+                if " = " in line and not line.startswith("out = ")
+            ]
+            note = (
+                f"The outputs below were made with `settings/{made['settings']}.yaml`, the values "
+                f"above are quicker: {', '.join(f'`{line}`' for line in values)}."
+            )
+            cell = nbformat.v4.new_markdown_cell(note)
             notebook.cells[i] = cell
         if cell.cell_type == "markdown":
             cell.source = without_markers(cell.source)
@@ -56,22 +86,38 @@ def tidy(notebook, made):
 
 
 def without_markers(text):
-    """Prose as readers see it: the numbers, without the markers behind them that say where each comes from."""
+    """Prose as readers see it: the numbers, without the markers behind them that say where each
+    comes from.
+    """
     return re.sub(r"<!--=[^>]*-->", "", text)
 
 
 def publish(path, out, settings, package):
-    """Put an executed notebook and its figures into the repository; ``package``: the hash of cf_utils that ran."""
+    """Put an executed notebook and its figures into the repository.
+
+    ``package``: the hash of cf_utils that ran.
+    """
     notebook = nbformat.read(out / path.name, as_version=4)
     made = {"settings": settings, "code": code_hash(notebook), "cf_utils": package}
     nbformat.write(tidy(notebook, made), path)
     target = ROOT / "figures" / path.stem
     shutil.rmtree(target, ignore_errors=True)
-    shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs"))  # networks stay where they are
+    # Networks stay where they are.
+    shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs"))
+
+
+def take_layout(notebook, old):
+    """Give code cells of ``old`` the layout of those in ``notebook`` with the same syntax tree."""
+    layouts = {
+        tree(cell.source): cell.source for cell in notebook.cells if cell.cell_type == "code"
+    }
+    for cell in old.cells:
+        if cell.cell_type == "code":
+            cell.source = layouts.get(tree(cell.source), cell.source)
 
 
 def synchronise():
-    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of unchanged code cells are kept."""
+    """Make notebooks/*.ipynb from notebooks/percent/*.py; outputs of unchanged code are kept."""
     import jupytext
     from jupytext.combine import combine_inputs_with_outputs
 
@@ -80,8 +126,10 @@ def synchronise():
         notebook = jupytext.read(source)
         old = nbformat.read(path, as_version=4) if path.exists() else nbformat.v4.new_notebook()
         injected = [cell for cell in old.cells if "injected-parameters" in _tags(cell)]
+        take_layout(notebook, old)
         notebook = combine_inputs_with_outputs(notebook, old)
-        at = next((i for i, cell in enumerate(notebook.cells) if "parameters" in _tags(cell)), 0) + 1
+        tagged = (i for i, cell in enumerate(notebook.cells) if "parameters" in _tags(cell))
+        at = next(tagged, 0) + 1
         notebook.cells[at:at] = injected
         made = old.metadata.get("cf", {})
         nbformat.write(tidy(notebook, made), path)
@@ -102,7 +150,8 @@ def stale():
 
 
 def _tags(cell):
-    return [tag for tag in cell.metadata.get("tags", []) if tag in ("parameters", "injected-parameters", "train")]
+    kept = ("parameters", "injected-parameters", "train")
+    return [tag for tag in cell.metadata.get("tags", []) if tag in kept]
 
 
 def main(argv):
@@ -115,7 +164,8 @@ def main(argv):
     asked = arguments(argv)
     if asked.settings is None or asked.set:
         print(
-            "error: what is published takes the values of --settings NAME alone, so that it can be repeated",
+            "error: what is published takes the values of "
+            "--settings NAME alone, so that it can be repeated",
             file=sys.stderr,
         )
         return 2

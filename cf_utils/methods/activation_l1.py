@@ -2,7 +2,7 @@ from cf_utils.methods.base import Method, check_strength
 
 
 class ActivationL1(Method):
-    """Sparse hidden activations: loss + strength * sum over hidden layers of mean |h|, h after ReLU.
+    """Sparse activations: loss + strength * sum over hidden layers of mean |h|, h after ReLU.
 
     strength: 0 or more; one number, or one for each replica ``[R]``.
     """

@@ -10,9 +10,10 @@ METHODS = {}
 
 @dataclass
 class Batch:
-    """What the loop trains on in one step; ``new`` counts the samples of the current task, which come first.
+    """What a step trains on; ``new`` counts the samples of the current task, which come first.
 
-    x: ``[R, B, C, H, W]`` uint8; y: ``[R, B]``; hidden: what every ReLU put out, for methods with ``uses_hidden``.
+    x: ``[R, B, C, H, W]`` uint8; y: ``[R, B]``; hidden: what every ReLU put out, for methods with
+    ``uses_hidden``.
     """
 
     x: torch.Tensor
@@ -24,14 +25,15 @@ class Batch:
 class Moments:
     """Moments of a run, which methods and observers share; a subclass has those that it needs.
 
-    ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``, ``loop.t`` and so on.
+    ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``,
+    ``loop.t`` and so on.
     """
 
     def before_task(self, loop):
         """Before the first step of a task."""
 
     def before_epoch(self, loop):
-        """Before each epoch: learning rates, freezing, an extra phase by ``loop.train_epoch(x, y)``."""
+        """Before each epoch: learning rates, freezing, a phase by ``loop.train_epoch(x, y)``."""
 
     def after_step(self, loop):
         """After the optimizer's step; the gradients are still there."""
@@ -44,15 +46,17 @@ class Moments:
 
 
 class Method(Moments):
-    """Base of all methods. A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
+    """Base of all methods.
 
+    A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
     name      key in METHODS; None leaves a class out.
     extends   name of the method that this one equals bitwise at strength 0.
     anchored  True if a huge strength keeps the weights of the task before.
     dial      name of the argument that is the method's strength (0 or more), or None.
     example   arguments with which the tests build it.
     uses_hidden  True if the penalty reads ``batch.hidden``.
-    from_start   True if it acts on the steps of a first task already, so that it can't take over after it.
+    from_start   True if it acts on the steps of a first task already, so that it can't take over
+    after it.
     """
 
     name = None
@@ -78,19 +82,26 @@ class Method(Moments):
         return batch
 
     def penalty(self, loop, batch, logits):
-        """What is added to each replica's loss, ``[R]``, or None; ``logits`` ``[R, B, outputs]`` of all outputs."""
+        """What is added to each replica's loss, ``[R]``, or None.
+
+        ``logits`` ``[R, B, outputs]`` of all outputs.
+        """
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""
 
 
 def take(x, index):
-    """``x[index]`` along the first dimension: entries ``[R, B, ...]`` at ``index`` ``[R, B]``; faster on a CPU."""
+    """``x[index]`` along the first dimension: entries ``[R, B, ...]`` at ``index`` ``[R, B]``.
+
+    Faster on a CPU.
+    """
     return x.index_select(0, index.flatten()).view(*index.shape, *x.shape[1:])
 
 
 def moved(value, device):
-    """``value`` with its tensors on ``device``: itself, or those in networks, lists, dicts, tuples and own objects.
+    """``value`` with its tensors on ``device``: itself, or those in networks, lists, dicts,
+    tuples and own objects.
 
     Lists, dicts and objects stay the same ones.
     """
@@ -109,8 +120,18 @@ def moved(value, device):
 
 
 def check_strength(name, strength):
-    """Return ``strength`` (a number, or one for each replica) as a float tensor; ValueError if below 0 or no number."""
-    values = strength.detach().cpu().numpy() if isinstance(strength, torch.Tensor) else np.asarray(strength)
+    """Return ``strength`` (a number, or one for each replica) as a float tensor.
+
+    Raises ValueError if below 0 or no number.
+    """
+    values = (
+        strength.detach().cpu().numpy()
+        if isinstance(strength, torch.Tensor)
+        else np.asarray(strength)
+    )
     if values.dtype.kind not in "iuf" or values.ndim > 1 or not (values >= 0).all():
-        raise ValueError(f"{name}={strength} is not possible; it is 0 or more, one number or one for each replica")
+        raise ValueError(
+            f"{name}={strength} is not possible; it is 0 "
+            "or more, one number or one for each replica"
+        )
     return torch.as_tensor(strength, dtype=torch.float32)

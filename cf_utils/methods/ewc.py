@@ -7,12 +7,15 @@ from cf_utils.randomness import generator
 
 
 class EWC(Anchored):
-    """Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796): loss + strength / 2 * sum F (w - w*)^2.
+    """Elastic weight consolidation (Kirkpatrick et al. 2017, arXiv:1612.00796):
+    loss + strength / 2 * sum F (w - w*)^2.
 
-    fisher: "exact", "sampled", "empirical" or "batched" (over ``batch`` samples), see ``importances.fisher_diagonal``.
-    samples: of the task's images the Fisher is taken on so many, drawn at random; None: all.
-    online: None, a spring for every task, summed into one exactly; or gamma in [0, 1]: F = gamma F + F_t around the
-    last task's weights (Schwarz et al. 2018, arXiv:1805.06370; gamma = 1: Huszar 2018, arXiv:1712.03847).
+    fisher: "exact", "sampled", "empirical" or "batched" (over ``batch`` samples), see
+    ``importances.fisher_diagonal``. samples: of the task's images the Fisher is taken on so many,
+    drawn at random; None: all.
+    online: None, a spring for every task, summed into one exactly; or gamma in [0, 1]: F = gamma
+    F + F_t around the last task's weights (Schwarz et al. 2018, arXiv:1805.06370; gamma = 1: Huszar
+    2018, arXiv:1712.03847).
     """
 
     name = "ewc"
@@ -29,9 +32,12 @@ class EWC(Anchored):
     def importance_of(self, loop):
         """F of the loop's task, name -> ``[R, ...]``."""
         y = loop.task.y_train
-        index = torch.randperm(len(y), generator=generator(0, "fisher", loop.t))[: self.samples].to(y.device)
+        order = torch.randperm(len(y), generator=generator(0, "fisher", loop.t))
+        index = order[: self.samples].to(y.device)
         x, allowed = loop.scaled(loop.task.x_train[index]), outputs_of_task(loop)
-        return importances.fisher_diagonal(loop.model, x, y[index], self.fisher, allowed=allowed, batch=self.batch)
+        return importances.fisher_diagonal(
+            loop.model, x, y[index], self.fisher, allowed=allowed, batch=self.batch
+        )
 
     def penalty(self, loop, batch, logits):
         return super().penalty(loop, batch, logits) / 2

@@ -3,13 +3,17 @@ from cf_utils.methods.replay import Replay
 
 
 class LongShort(Replay):
-    """Each epoch rehearses the memory, then trains on the new task with a share of each layer's filters held.
+    """Each epoch rehearses the memory, then trains on the new task with a share of each layer's
+    filters held.
 
-    The held ones are the long-term weights: rehearsal alone moves them. In the first task nothing is held.
-    memory: samples stored in all, as of ``Replay``. share: of the filters (or units), in [0, 1], the first ones of
-    every layer whose name begins with "conv" or "fc"; the head and other layers, such as shortcuts, stay free.
-    every: rehearse in each ``every``-th epoch. norms: hold all of batch-norm's weights, biases and statistics as well.
-    What is held is put back after each step, its momentum with it, so that nothing moves it by a bit.
+    The held ones are the long-term weights: rehearsal alone moves them. In the first task nothing
+    is held.
+    memory: samples stored in all, as of ``Replay``. share: of the filters (or units), in [0, 1],
+    the first ones of every layer whose name begins with "conv" or "fc"; the head and other layers,
+    such as shortcuts, stay free.
+    every: rehearse in each ``every``-th epoch. norms: hold all of batch-norm's weights, biases and
+    statistics as well. What is held is put back after each step, its momentum with it, so that
+    nothing moves it by a bit.
     """
 
     example = {"memory": 500, "share": 0.5}
@@ -29,12 +33,15 @@ class LongShort(Replay):
         norms = {name.rpartition(".")[0] for name in statistics}
         head = loop.model.head if self.share else {}
         for name, value in (weights | statistics).items() if self.share else ():
-            normal, split = name.rpartition(".")[0] in norms, name.split(".")[-2].startswith(("conv", "fc"))
+            normal = name.rpartition(".")[0] in norms
+            split = name.split(".")[-2].startswith(("conv", "fc"))
             if value.ndim > 1 and (self.norms if normal else split and name not in head):
-                self.hold(loop, value, value.shape[1] if normal else round(self.share * value.shape[1]))
+                self.hold(
+                    loop, value, value.shape[1] if normal else round(self.share * value.shape[1])
+                )
 
     def hold(self, loop, value, count):
-        """Keep a stacked weight's first rows, and their momentum, to put them back after each step."""
+        """Keep a stacked weight's first rows, and their momentum, to put back after each step."""
         momentum = loop.optimizer.state.get(value, {}).get("momentum_buffer")
         for tensor in (value, momentum):
             if tensor is not None:

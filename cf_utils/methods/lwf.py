@@ -6,13 +6,16 @@ from cf_utils.replicas import evaluating
 
 
 class LwF(Method):
-    """Learning without forgetting (Li and Hoiem 2016, arXiv:1606.09282): keeps old outputs on the new images.
+    """Learning without forgetting (Li and Hoiem 2016, arXiv:1606.09282):
+    keeps old outputs on the new images.
 
-    loss + strength * T^2 * mean KL(softmax(old / T) || softmax(new / T)), T the ``temperature``, old: of the network
-    as it was before the task, in evaluation mode. Over the outputs of earlier tasks: each task's for itself in the
-    task scenario, all of them together in the class scenario; in the domain scenario over all outputs.
-    squared: False leaves out T^2, as the paper does.  warmup: epochs of each later task in which the new classes' rows
-    of the last layer alone learn (in the domain scenario: all of it); nothing else gets a gradient, or moves.
+    loss + strength * T^2 * mean KL(softmax(old / T) || softmax(new / T)), T the ``temperature``,
+    old: of the network as it was before the task, in evaluation mode. Over the outputs of earlier
+    tasks: each task's for itself in the task scenario, all of them together in the class scenario;
+    in the domain scenario over all outputs.
+    squared: False leaves out T^2, as the paper does.  warmup: epochs of each later task in which
+    the new classes' rows of the last layer alone learn (in the domain scenario: all of it); nothing
+    else gets a gradient, or moves.
     """
 
     name = "lwf"
@@ -40,7 +43,10 @@ class LwF(Method):
             same = loop.stream.scenario == "domain"  # the old outputs are the new ones
             old = set() if same else {*range(loop.model.outputs)} - {*loop.task.labels}
             rows = {name: made for name, made in loop.model.head.items() if made is not None}
-            self.rows = {n: [c - of.start for c in sorted(old) if of.start <= c < of.stop] for n, of in rows.items()}
+            self.rows = {
+                n: [c - of.start for c in sorted(old) if of.start <= c < of.stop]
+                for n, of in rows.items()
+            }
             state = {name: loop.model.weights[name] for name in self.rows} | loop.model.statistics
             self.kept = {name: value.detach().clone() for name, value in state.items()}
 
@@ -49,7 +55,8 @@ class LwF(Method):
             return None
         with evaluating(self.teacher):
             old = self.teacher(loop.scaled(batch.x[:, : batch.new])).mT
-        new = logits.mT[..., : batch.new]  # the layout of the cross-entropy, or rounding would differ at strength 0
+        # The layout of the cross-entropy, or rounding would differ at strength 0.
+        new = logits.mT[..., : batch.new]
         total = 0
         for group in self.groups:
             log_p, log_q = ((z[:, group] / self.temperature).log_softmax(1) for z in (old, new))

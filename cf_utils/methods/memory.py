@@ -7,11 +7,12 @@ from cf_utils.randomness import generator
 class Memory:
     """Samples of earlier tasks, each replica's own, and what is drawn of them for each step.
 
-    room: samples kept in all, shared by the tasks as ``shares`` says, or with ``per_task`` of each task.
-    x: ``[R, M, C, H, W]`` uint8 and y ``[R, M]``, the earliest task's first, each task's in random order; None before
-    the first ``add``. sizes: how many of each task.
-    draws: ``[R, steps, count]`` of this epoch, None if there is nothing to draw from. drawn: ``[R, count]``, those of
-    the last step. Both are places in 0 to M - 1.
+    room: samples kept in all, shared by the tasks as ``shares`` says, or with ``per_task`` of each
+    task.
+    x: ``[R, M, C, H, W]`` uint8 and y ``[R, M]``, the earliest task's first, each task's in random
+    order; None before the first ``add``. sizes: how many of each task.
+    draws: ``[R, steps, count]`` of this epoch, None if there is nothing to draw from. drawn:
+    ``[R, count]``, those of the last step. Both are places in 0 to M - 1.
     """
 
     def __init__(self, room, per_task=False):
@@ -24,9 +25,14 @@ class Memory:
         return sum(self.sizes)
 
     def add(self, loop):
-        """Keep samples of the loop's task, chosen at random, and of earlier tasks what then is their share."""
+        """Keep samples of the loop's task, chosen at random,
+        and of earlier tasks what then is their share.
+        """
         x, y = loop.task.x_train, loop.task.y_train
-        orders = [torch.randperm(len(y), generator=generator(seed, "memory", loop.t)) for seed in loop.seeds]
+        orders = [
+            torch.randperm(len(y), generator=generator(seed, "memory", loop.t))
+            for seed in loop.seeds
+        ]
         chosen = torch.stack(orders)[:, : self.room].to(loop.device)
         sizes = [*self.sizes, chosen.shape[1]]
         self.sizes = sizes if self.per_task else shares(sizes, self.room)
@@ -34,21 +40,27 @@ class Memory:
         self.y = self._kept(self.y, y[chosen], sizes)
 
     def _kept(self, old, new, sizes):
-        """The first samples of each task, as many as ``self.sizes`` says, of ``sizes`` there are."""
+        """The first samples of each task, as many as ``self.sizes``, of ``sizes`` there are."""
         every = new if old is None else torch.cat([old, new], 1)
         parts = every.split(sizes, 1)
         return torch.cat([part[:, :size] for part, size in zip(parts, self.sizes, strict=True)], 1)
 
     def draw(self, loop, count):
-        """Draw ``count`` samples a replica, with replacement, for every step of the loop's epoch."""
+        """Draw ``count`` samples a replica, with replacement, for each step of the loop's epoch."""
         self.draws = self.drawn = None
         if len(self):
             sources = [generator(seed, f"replay {loop.epoch}", loop.t) for seed in loop.seeds]
-            draws = [torch.randint(len(self), (loop.steps, count), generator=source) for source in sources]
+            draws = [
+                torch.randint(len(self), (loop.steps, count), generator=source)
+                for source in sources
+            ]
             self.draws = torch.stack(draws).to(loop.device)
 
     def of_step(self, step):
-        """x ``[R, count, C, H, W]`` and y ``[R, count]`` drawn for a step; a pass with more steps begins again."""
+        """x ``[R, count, C, H, W]`` and y ``[R, count]`` drawn for a step.
+
+        A pass with more steps begins again.
+        """
         self.drawn = self.draws[:, step % self.draws.shape[1]]
         return self.at(self.drawn)
 
@@ -62,7 +74,10 @@ class Memory:
 def shares(sizes, room):
     """How many samples each task may keep of ``sizes`` it has, evenly, in ``room`` samples in all.
 
-    What a small task leaves of its share goes to the others. With more tasks than room the earliest keep one each.
+    What a small task leaves of its share goes to the others. With more tasks than room the earliest
+    keep one each.
     """
-    level = next((level for level in range(room, 0, -1) if sum(min(n, level) for n in sizes) <= room), 0)
+    level = next(
+        (level for level in range(room, 0, -1) if sum(min(n, level) for n in sizes) <= room), 0
+    )
     return [min(n, level) for n in sizes] if level else [int(t < room) for t in range(len(sizes))]

@@ -6,13 +6,14 @@ from cf_utils.methods.memory import Memory
 
 
 class Replay(Method):
-    """Experience replay: joins stored samples of earlier tasks to every batch (Chaudhry et al. 2019, 1902.10486).
+    """Experience replay: joins stored samples of earlier tasks to every batch (Chaudhry et al.
+    2019, 1902.10486).
 
-    memory: samples stored in all, shared evenly by the tasks seen (what a small task leaves of its share goes to the
-    others), or with ``per_task`` of each; chosen at random.
-    batch: stored samples joined to each batch, drawn with replacement; None: as many as the batch has.
-    The loss is the mean over new and old samples together. ``stored`` is the ``Memory``; ``stored.drawn`` tells which
-    of its samples are in this step's batch.
+    memory: samples stored in all, shared evenly by the tasks seen (what a small task leaves of its
+    share goes to the others), or with ``per_task`` of each; chosen at random.
+    batch: stored samples joined to each batch, drawn with replacement; None: as many as the batch
+    has. The loss is the mean over new and old samples together. ``stored`` is the ``Memory``;
+    ``stored.drawn`` tells which of its samples are in this step's batch.
     """
 
     name = "replay"
@@ -20,7 +21,8 @@ class Replay(Method):
     example = {"memory": 500}
 
     def __init__(self, memory, batch=None, per_task=False):
-        self.memory, self.per_task = check_count("memory", memory), check_switch("per_task", per_task)
+        self.memory = check_count("memory", memory)
+        self.per_task = check_switch("per_task", per_task)
         self.batch = batch if batch is None else check_count("batch", batch, least=1)
         self.stored = Memory(self.memory, self.per_task)
 

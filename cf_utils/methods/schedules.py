@@ -1,4 +1,6 @@
-"""Learning rates that change, as methods to put last in a list: ``[methods.EWC(100.0), schedules.Cosine()]``."""
+"""Learning rates that change, as methods to put last in a list:
+``[methods.EWC(100.0), schedules.Cosine()]``.
+"""
 
 import math
 
@@ -6,7 +8,9 @@ from cf_utils.methods.base import Method
 
 
 class Cosine(Method):
-    """From ``config.lr`` down to 0 within each task, epoch by epoch: lr (1 + cos(pi epoch / epochs)) / 2."""
+    """From ``config.lr`` down to 0 within each task, epoch by epoch:
+    lr (1 + cos(pi epoch / epochs)) / 2.
+    """
 
     def before_epoch(self, loop):
         loop.set_lr(loop.config.lr * (1 + math.cos(math.pi * loop.epoch / loop.config.epochs)) / 2)

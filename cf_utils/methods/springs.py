@@ -1,4 +1,6 @@
-"""What holds weights: a quadratic around an anchor, each weight weighed by its importance to the tasks before."""
+"""What holds weights: a quadratic around an anchor,
+each weight weighed by its importance to the tasks before.
+"""
 
 import torch
 
@@ -6,16 +8,19 @@ from cf_utils.methods.base import Method, check_strength
 
 
 class Quadratic:
-    """A spring for each weight of every replica: Q(w) = constant + sum of importance * (w - anchor)^2.
+    """A spring for each weight of every replica: Q(w) = const + sum of importance * (w - anchor)^2.
 
-    importance, anchor: weight's name -> ``[R, ...]``, empty before the first ``add``; constant: a number or ``[R]``.
+    importance, anchor: weight's name -> ``[R, ...]``, empty before the first ``add``; constant: a
+    number or ``[R]``.
     """
 
     def __init__(self):
         self.importance, self.anchor, self.constant = {}, {}, 0.0
 
     def add(self, importance, weights):
-        """Add importance * (w - weights)^2: two parabolas make one, around the weighted mean of their anchors."""
+        """Add importance * (w - weights)^2: two parabolas make one,
+        around the weighted mean of their anchors.
+        """
         for name, new in importance.items():
             w = weights[name].detach().clone()
             if name not in self.importance:
@@ -28,7 +33,8 @@ class Quadratic:
 
     def move(self, weights):
         """Put the anchor at ``weights``, without a constant."""
-        self.anchor, self.constant = {name: weights[name].detach().clone() for name in self.importance}, 0.0
+        self.anchor = {name: weights[name].detach().clone() for name in self.importance}
+        self.constant = 0.0
 
     def scale(self, factor):
         """Multiply Q by a number."""
@@ -41,16 +47,20 @@ class Quadratic:
         for name, importance in self.importance.items():
             gap = weights[name] - self.anchor[name]
             energy = energy + (importance * gap.detach() * gap).view(len(gap), -1).sum(1)
-        return self.constant + 2 * energy - energy.detach()  # the squares' value and gradient in half their time
+        # The squares' value and gradient in half their time.
+        return self.constant + 2 * energy - energy.detach()
 
     def gradient(self, weights):
         """dQ / dw, name -> ``[R, ...]``; empty before the first ``add``."""
-        return {n: 2 * f * (weights[n].detach() - self.anchor[n]) for n, f in self.importance.items()}
+        return {
+            n: 2 * f * (weights[n].detach() - self.anchor[n]) for n, f in self.importance.items()
+        }
 
 
 class Anchored(Method):
-    """Base of the methods that hold weights: loss + strength * springs; importances add up around the last weights.
+    """Base of the methods that hold weights: loss + strength * springs.
 
+    Importances add up around the last weights.
     strength: 0 or more; one number, or one for each replica ``[R]``.
     """
 

@@ -39,7 +39,19 @@ from IPython.display import Markdown
 from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 
-from cf_utils import claims, data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    probes,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -68,10 +80,17 @@ out = ""  # folder for figures and results; empty: out/01_sequential_forgetting
 folder = results.output_folder(out, "01_sequential_forgetting")
 images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
-config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+config = training.TrainConfig(
+    epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01
+)
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 names = [task.name for task in stream.tasks]
-sizes = {part: [len(getattr(task, f"y_{part}")) for task in stream.tasks] for part in ("train", "val", "test")}
+sizes = {
+    part: [len(getattr(task, f"y_{part}")) for task in stream.tasks]
+    for part in ("train", "val", "test")
+}
 pd.DataFrame({"task": names} | sizes)
 
 # %% [markdown]
@@ -79,7 +98,8 @@ pd.DataFrame({"task": names} | sizes)
 # at its outputs on held-out digits of all classes seen so far, and at its hidden units.
 
 # %%
-chosen = torch.stack([torch.nonzero(images.y_test == c)[0, 0] for c in range(10)])  # a test digit of each class
+# A test digit of each class.
+chosen = torch.stack([torch.nonzero(images.y_test == c)[0, 0] for c in range(10)])
 mapped = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:map_points]
 
 
@@ -87,7 +107,11 @@ def look(loop):
     _, hidden = training.activations(loop.model, images, images.x_test[mapped])
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
     latent = hidden[loop.model.relus[-1]]
-    own = {"latent": latent.numpy(), "dimension": probes.effective_dimension(latent), "beliefs": beliefs}
+    own = {
+        "latent": latent.numpy(),
+        "dimension": probes.effective_dimension(latent),
+        "beliefs": beliefs,
+    }
     return probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | own
 
 
@@ -98,7 +122,9 @@ def train(name, build=models.mlp, method=None, config=config, stream=stream, see
     """Train replicas, look at them after each task; keeps the run and the looks by name."""
     after = observers.Looks(look)
     method = method or methods.Finetune()
-    runs[name] = training.run_stream(build, method, stream, config, range(seeds), observers=[after, *extra])
+    runs[name] = training.run_stream(
+        build, method, stream, config, range(seeds), observers=[after, *extra]
+    )
     looks[name] = after.found
 
 
@@ -109,7 +135,12 @@ def train(name, build=models.mlp, method=None, config=config, stream=stream, see
 # 97 %). If it kept only the last task, it would know two digits of ten: 20 %.
 
 # %%
-kinds = {"plain": {}, "batch-norm": {"norm": "batch"}, "layer-norm": {"norm": "layer"}, "dropout 0.5": {"dropout": 0.5}}
+kinds = {
+    "plain": {},
+    "batch-norm": {"norm": "batch"},
+    "layer-norm": {"norm": "layer"},
+    "dropout 0.5": {"dropout": 0.5},
+}
 joint = streams.joint(stream)
 for name, options in kinds.items():
     extra = []
@@ -123,7 +154,15 @@ for name, options in kinds.items():
 # %%
 fig, (left, right) = plt.subplots(1, 2, figsize=(10, 3.8), width_ratios=(1, 1.1))
 matrix = 100 * runs["plain"].accuracy.mean(0)[1:].numpy()
-plots.heatmap(left, matrix, "plain network, sequential: accuracy (%)", "tested on", "after training on", 0, 100)
+plots.heatmap(
+    left,
+    matrix,
+    "plain network, sequential: accuracy (%)",
+    "tested on",
+    "after training on",
+    0,
+    100,
+)
 left.set(xticks=range(5), xticklabels=names, yticks=range(5), yticklabels=names)
 plots.numbers(left, matrix)
 order = sorted(runs, key=lambda name: "joint" not in name)
@@ -131,7 +170,11 @@ values = {name: 100 * metrics.average_accuracy(runs[name].accuracy) for name in 
 table = plots.dots(right, values, "accuracy on all ten digits after the stream (%)")
 right.set_xlim(0, 103)
 results.save_figure(
-    fig, folder, "bounds", table, f"{caption}. Test digits; mean (left), mean and 95 % interval (right)."
+    fig,
+    folder,
+    "bounds",
+    table,
+    f"{caption}. Test digits; mean (left), mean and 95 % interval (right).",
 )
 
 # %% [markdown]
@@ -158,13 +201,17 @@ results.save_figure(fig, folder, "loss_curves", table, note)
 
 # %%
 half = {name: np.stack([curves[name].steps_to_half(t) for t in range(1, 5)], 1) for name in curves}
-fall = {name: 100 * np.mean([curves[name].largest_fall(t) for t in range(1, 5)], axis=0) for name in curves}
+fall = {
+    name: 100 * np.mean([curves[name].largest_fall(t) for t in range(1, 5)], axis=0)
+    for name in curves
+}
 last = curves["plain"].records[-1]["step"]
 Markdown(
-    f"The task before is half forgotten after **{results.plus_minus(half['plain'].mean(1))} steps** of about {last} in the "
-    f"plain network ({results.plus_minus(half['plain'][:, 0])} in the second task), and after "
-    f"{results.plus_minus(half['batch-norm'].mean(1))} with batch-norm. The largest fall in one step is "
-    f"{fall['plain'].mean():.0f} points without and {fall['batch-norm'].mean():.0f} with batch-norm."
+    f"The task before is half forgotten after **{results.plus_minus(half['plain'].mean(1))} "
+    f"steps** of about {last} in the plain network ({results.plus_minus(half['plain'][:, 0])} in "
+    f"the second task), and after {results.plus_minus(half['batch-norm'].mean(1))} with "
+    f"batch-norm. The largest fall in one step is {fall['plain'].mean():.0f} points without and "
+    f"{fall['batch-norm'].mean():.0f} with batch-norm."
 )
 
 # %% [markdown]
@@ -181,9 +228,13 @@ Markdown(
 # **Prediction.** If the outputs kept a trace of the old digits, some probability would stay on the diagonal.
 
 # %%
-probabilities = {name: [after["beliefs"].mean(0).numpy() for after in looks[name]] for name in curves}
+probabilities = {
+    name: [after["beliefs"].mean(0).numpy() for after in looks[name]] for name in curves
+}
 fig, table = plots.beliefs(probabilities, images.x_test[chosen, 0].numpy(), names)
-results.save_figure(fig, folder, "beliefs", table, f"{caption}. Mean over seeds; one test digit of each class.")
+results.save_figure(
+    fig, folder, "beliefs", table, f"{caption}. Mean over seeds; one test digit of each class."
+)
 
 # %% [markdown]
 # All mass lies in the columns of the task just trained, with batch-norm as without. The digit is sorted by likeness: 7 and 4 become 9,
@@ -205,32 +256,49 @@ if umap:
 
     kinds_of_map["UMAP"] = UMAP(random_state=0, n_jobs=1).fit_transform
 for name in kinds:
-    fig, axes = plt.subplots(len(kinds_of_map), 5, figsize=(12, 0.3 + 2.5 * len(kinds_of_map)), squeeze=False)
+    fig, axes = plt.subplots(
+        len(kinds_of_map), 5, figsize=(12, 0.3 + 2.5 * len(kinds_of_map)), squeeze=False
+    )
     fig.suptitle(name)
     tables = []
     for row, (kind, flatten) in zip(axes, kinds_of_map.items(), strict=True):
         planes = [flatten(looks[name][t]["latent"][0]) for t in range(5)]
-        tables.append(plots.clouds(row, planes, labels, known, [f"{kind}, after {task}" for task in names]))
+        tables.append(
+            plots.clouds(row, planes, labels, known, [f"{kind}, after {task}" for task in names])
+        )
     note = f"{caption}. Seed 0; {map_points} test digits; grey crosses: not trained yet."
     results.save_figure(fig, folder, f"latent_{name.replace(' ', '_')}", pd.concat(tables), note)
 
 
 # %%
 def silhouette(name, of_old, t=4):
-    """Mean silhouette in the 84 latent dimensions, of old or of new classes among all ten, one value a seed."""
+    """Mean silhouette in the 84 latent dimensions, of old or of new classes among all ten,
+    one value a seed.
+    """
     part = np.isin(labels, stream.tasks[t].labels) ^ of_old
-    return np.array([silhouette_samples(latent, labels)[part].mean() for latent in looks[name][t]["latent"]])
+    return np.array(
+        [silhouette_samples(latent, labels)[part].mean() for latent in looks[name][t]["latent"]]
+    )
 
 
 separation = {"new digits": silhouette("plain", False), "old digits": silhouette("plain", True)}
 seen_maps = min(map_seeds, seeds)
-stretch = {name: [probes.elongation(tsne(z), labels) for z in looks[name][4]["latent"][:seen_maps]] for name in kinds}
+stretch = {
+    name: [probes.elongation(tsne(z), labels) for z in looks[name][4]["latent"][:seen_maps]]
+    for name in kinds
+}
 groups = {"elongation of the t-SNE clouds\n(longest / shortest deviation)": stretch}
 groups |= {
-    f"effective dimension of\n84 units after {names[t]}": {n: looks[n][t]["dimension"] for n in kinds} for t in (0, 4)
+    f"effective dimension of\n84 units after {names[t]}": {
+        n: looks[n][t]["dimension"] for n in kinds
+    }
+    for t in (0, 4)
 }
 fig, axes, table = plots.dot_columns(groups)
-note = f"{caption}. Elongation: after five tasks, mean over classes, {seen_maps} seeds; 95 % intervals."
+note = (
+    f"{caption}. Elongation: after five tasks, mean "
+    f"over classes, {seen_maps} seeds; 95 % intervals."
+)
 results.save_figure(fig, folder, "elongation", table, note)
 
 # %% [markdown]
@@ -249,24 +317,33 @@ results.save_figure(fig, folder, "elongation", table, note)
 # %%
 layers = {"fc1.weight": "first layer", "fc2.weight": "second layer", "fc3.weight": "head"}
 step_sizes = {
-    name: {layer: [updates[name].of("update", task=t, layer=layer)[1] for t in range(5)] for layer in layers}
+    name: {
+        layer: [updates[name].of("update", task=t, layer=layer)[1] for t in range(5)]
+        for layer in layers
+    }
     for name in updates
 }
-whole = {name: {layer: of.of("moved", layer=layer)[1] for layer in layers} for name, of in moved.items()}
+whole = {
+    name: {layer: of.of("moved", layer=layer)[1] for layer in layers} for name, of in moved.items()
+}
 fig, table = plots.update_grid(step_sizes, whole, layers, names)
-results.save_figure(fig, folder, "updates", table, f"{caption}; 95 % bands. The table holds the first 100 steps.")
+results.save_figure(
+    fig, folder, "updates", table, f"{caption}; 95 % bands. The table holds the first 100 steps."
+)
 
 
 # %%
 body = ("fc1.weight", "fc2.weight")
 ratios, roughness = {}, {}
 for name, of in step_sizes.items():
-    size = [np.mean([of[layer][t] for layer in layers], axis=0) for t in range(1, 5)]  # of tasks 2 to 5: [seeds, steps]
+    # Of tasks 2 to 5: [seeds, steps].
+    size = [np.mean([of[layer][t] for layer in layers], axis=0) for t in range(1, 5)]
     quarter = [max(1, values.shape[1] // 4) for values in size]
     early = [v[:, :20].mean(1) / v[:, -q:].mean(1) for v, q in zip(size, quarter, strict=True)]
     at_loss = [probes.window_ratio(v, half[name][:, t]) for t, v in enumerate(size)]
     head = [
-        of["fc3.weight"][t].mean(1) / np.mean([of[layer][t].mean(1) for layer in body], axis=0) for t in range(1, 5)
+        of["fc3.weight"][t].mean(1) / np.mean([of[layer][t].mean(1) for layer in body], axis=0)
+        for t in range(1, 5)
     ]
     ratios[f"first 20 steps / last quarter of a task, {name}"] = np.mean(early, axis=0)
     ratios[f"5 steps around half lost / 5 steps before, {name}"] = np.mean(at_loss, axis=0)
@@ -310,12 +387,25 @@ columns = {
     "accuracy right after\neach task (%)": metrics.learning_accuracy,
     "forgetting (points)": metrics.forgetting,
 }
-groups = {title: {n: 100 * metric(runs[n].accuracy) for n in sequential} for title, metric in columns.items()}
+groups = {
+    title: {n: 100 * metric(runs[n].accuracy) for n in sequential}
+    for title, metric in columns.items()
+}
 fig, axes, table = plots.dot_columns(groups)
-results.save_figure(fig, folder, "remedies", table, f"{caption} (LeNet5: {lenet_seeds}). Test digits; 95 % intervals.")
-silent = {n: [float((units == 0).all()) for units in looks[n][4]["latent"]] for n in sequential}  # of the last layer
+results.save_figure(
+    fig,
+    folder,
+    "remedies",
+    table,
+    f"{caption} (LeNet5: {lenet_seeds}). Test digits; 95 % intervals.",
+)
+# Of the last layer.
+silent = {n: [float((units == 0).all()) for units in looks[n][4]["latent"]] for n in sequential}
 text = [f"{name}: {sum(of):.0f} of {len(of)}" for name, of in silent.items() if any(of)]
-Markdown(f"Seeds whose last hidden layer is silent for every digit after the stream: {'; '.join(text) or 'none'}.")
+Markdown(
+    "Seeds whose last hidden layer is silent for every "
+    f"digit after the stream: {'; '.join(text) or 'none'}."
+)
 
 # %% [markdown]
 # Of all these only replay keeps old digits, and a preserving loss on top of it adds next to nothing (87%<!--=01 test accuracy/apr as .0%--> with apr); with learning without forgetting and orthogonal gradients a part is left if the task is told (below). Stopping at 98 % leaves the tasks a little less well learned and forgets as much.
@@ -339,13 +429,17 @@ told = {
     "task-aware accuracy\non old tasks (%)": "task-aware",
 }
 percent = {"old": 100, "task-aware": 100}
-forgetful = [name for name in sequential if name != "replay"]  # which keeps its digits, and would stretch every axis
-groups = {c: {n: percent.get(key, 1) * looks[n][4][key] for n in forgetful} for c, key in told.items()}
+# Which keeps its digits, and would stretch every axis.
+forgetful = [name for name in sequential if name != "replay"]
+groups = {
+    c: {n: percent.get(key, 1) * looks[n][4][key] for n in forgetful} for c, key in told.items()
+}
 fig, axes, table = plots.dot_columns(groups)
 plots.mark(axes[1], np.log(10), "uniform")
 plots.mark(axes[4], 50, "chance", "right")
 note = (
-    f"{caption} (LeNet5: {lenet_seeds}). {len(images.y_val):,} held-out digits, after all five tasks; 95 % intervals."
+    f"{caption} (LeNet5: {lenet_seeds}). {len(images.y_val):,} "
+    "held-out digits, after all five tasks; 95 % intervals."
 )
 results.save_figure(fig, folder, "calibration", table, note)
 
@@ -366,19 +460,36 @@ results.save_figure(fig, folder, "calibration", table, note)
 
 # %%
 keys = ("accuracy", "nll", "sparsity")
-numbers = {f"{k} task {t + 1}/{n}": after[k] for n in looks for t, after in enumerate(looks[n]) for k in keys}
-numbers |= {f"test accuracy/{name}": metrics.average_accuracy(run.accuracy) for name, run in runs.items()}
+numbers = {
+    f"{k} task {t + 1}/{n}": after[k]
+    for n in looks
+    for t, after in enumerate(looks[n])
+    for k in keys
+}
+numbers |= {
+    f"test accuracy/{name}": metrics.average_accuracy(run.accuracy) for name, run in runs.items()
+}
 keys = ("temperature", "dimension", *told.values())
 numbers |= {f"{key}/{n}": looks[n][4][key] for n in sequential for key in keys}
 for name in sequential:
     first = [record["accuracy"] for record in runs[name].history if record["epoch"] == 0]
     numbers[f"fit in the first epoch/{name}"] = torch.stack(first).mean(0)
-numbers["fit of task 4/dropout 0.5"] = [r for r in runs["dropout 0.5"].history if r["task"] == 3][-1]["accuracy"]
-numbers |= {f"half-life/{n}": v.mean(1) for n, v in half.items()} | {f"largest fall/{n}": v for n, v in fall.items()}
+numbers["fit of task 4/dropout 0.5"] = [r for r in runs["dropout 0.5"].history if r["task"] == 3][
+    -1
+]["accuracy"]
+numbers |= {f"half-life/{n}": v.mean(1) for n, v in half.items()} | {
+    f"largest fall/{n}": v for n, v in fall.items()
+}
 numbers |= {f"half-life task 2/{n}": v[:, 0] for n, v in half.items()} | ratios
-numbers |= {f"roughness/{n}": v for n, v in roughness.items()} | {f"elongation/{n}": v for n, v in stretch.items()}
-numbers |= {f"silhouette/{k}": v for k, v in separation.items()} | {f"silent/{n}": v for n, v in silent.items()}
-numbers |= {f"moved/{name}/{layers[key]}": whole[name][key][:, 4] for name in whole for key in layers}
+numbers |= {f"roughness/{n}": v for n, v in roughness.items()} | {
+    f"elongation/{n}": v for n, v in stretch.items()
+}
+numbers |= {f"silhouette/{k}": v for k, v in separation.items()} | {
+    f"silent/{n}": v for n, v in silent.items()
+}
+numbers |= {
+    f"moved/{name}/{layers[key]}": whole[name][key][:, 4] for name in whole for key in layers
+}
 verdicts = claims.read_claims("01", numbers)
 Markdown(claims.claims_table(verdicts))
 

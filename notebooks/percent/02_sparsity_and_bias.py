@@ -38,7 +38,18 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import claims, data, methods, models, observers, plots, probes, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    models,
+    observers,
+    plots,
+    probes,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -62,10 +73,15 @@ folder = results.output_folder(out, "02_sparsity_and_bias")
 images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
 joint = streams.joint(stream)
-config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+config = training.TrainConfig(
+    epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01
+)
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 names = [task.name for task in stream.tasks]
-by_class = torch.cat([torch.nonzero(images.y_test == c)[:10, 0] for c in range(10)])  # ten test digits of each class
+# Ten test digits of each class.
+by_class = torch.cat([torch.nonzero(images.y_test == c)[:10, 0] for c in range(10)])
 looks, runs, gradients = {}, {}, {}
 
 
@@ -81,7 +97,9 @@ def train(name, build=models.mlp, method=None, stream=stream, config=config, ext
     """Train replicas, look at them after each task; keeps the run and the looks by name."""
     after = observers.Looks(look)
     method = method or methods.Finetune()
-    runs[name] = training.run_stream(build, method, stream, config, range(seeds), observers=[after, *extra])
+    runs[name] = training.run_stream(
+        build, method, stream, config, range(seeds), observers=[after, *extra]
+    )
     looks[name] = after.found
 
 
@@ -110,22 +128,31 @@ forced = {f"λ = {strength:g}": f"joint, λ = {strength:g}" for strength in stre
 for strength, name in zip(strengths, forced.values(), strict=True):
     train(name, method=methods.ActivationL1(strength), stream=joint)
 measures = {"held-out accuracy": "accuracy", "held-out loss (nats)": "nll", "sparsity": "sparsity"}
-groups = {label: {k: looks[name][0][key] for k, name in forced.items()} for label, key in measures.items()}
+groups = {
+    label: {k: looks[name][0][key] for k, name in forced.items()} for label, key in measures.items()
+}
 fig, axes, table = plots.dot_columns(groups, "joint training on all ten digits")
 results.save_figure(fig, folder, "joint", table, f"{caption}; 95 % intervals.")
 
 
 # %%
 def matrix_grid(grid, titles, ylabel, xlabel, colorbar, units=False):
-    """A row of heatmaps for each network, one scale a row up to its 99.5 % quantile; ``units``: of digits by units."""
+    """A row of heatmaps for each network, one scale a row up to its 99.5 % quantile.
+
+    ``units``: of digits by units.
+    """
     size = (1.2 + 2.2 * len(titles), 0.7 + 1.55 * len(grid))
-    fig, axes = plt.subplots(len(grid), len(titles), figsize=size, sharex=True, sharey=True, squeeze=False)
+    fig, axes = plt.subplots(
+        len(grid), len(titles), figsize=size, sharex=True, sharey=True, squeeze=False
+    )
     rows = []
     for row, (network, matrices) in zip(axes, grid.items(), strict=True):
         top = float(np.quantile(np.stack(matrices), 0.995))
         for ax, matrix, title in zip(row, matrices, titles, strict=True):
             image = plots.heatmap(ax, matrix, title if ax in axes[0] else "", vmin=0, vmax=top)
-            rows.append({"network": network, "panel": title, "mean": matrix.mean(), "max": matrix.max()})
+            rows.append(
+                {"network": network, "panel": title, "mean": matrix.mean(), "max": matrix.max()}
+            )
             if units:
                 ax.axvline(119.5, color="white", lw=1)  # between the layers
         row[0].set_ylabel(f"{network}\n{ylabel}")
@@ -138,11 +165,19 @@ def matrix_grid(grid, titles, ylabel, xlabel, colorbar, units=False):
 
 
 # %%
-ends = {f"λ = {s:g}": [looks[f"joint, λ = {s:g}"][0]["shown"]] for s in (strengths[0], strengths[-2])}
+ends = {
+    f"λ = {s:g}": [looks[f"joint, λ = {s:g}"][0]["shown"]] for s in (strengths[0], strengths[-2])
+}
 units = "hidden units: layer 1 (120) | layer 2 (84)"
 fig, table = matrix_grid(ends, ["joint training"], "digit", units, "activation", units=True)
 fig.set_size_inches(10, 4.4)
-results.save_figure(fig, folder, "joint_features", table, f"{caption}. Seed 0, ten test digits of each class (rows).")
+results.save_figure(
+    fig,
+    folder,
+    "joint_features",
+    table,
+    f"{caption}. Seed 0, ten test digits of each class (rows).",
+)
 
 # %% [markdown]
 # Up to λ = 1 the notes' numbers come out again. At λ = 2 they had one run at 91 %; over seeds the accuracy is
@@ -159,7 +194,10 @@ kinds = {
     "plain": {},
     "L1 = 1": {"method": methods.ActivationL1(1.0)},
     "batch-norm": {"build": partial(models.mlp, norm="batch")},
-    "batch-norm + L1 = 1": {"build": partial(models.mlp, norm="batch"), "method": methods.ActivationL1(1.0)},
+    "batch-norm + L1 = 1": {
+        "build": partial(models.mlp, norm="batch"),
+        "method": methods.ActivationL1(1.0),
+    },
 }
 for name, options in kinds.items():
     summed = observers.Gradients()
@@ -173,11 +211,18 @@ for share in (0.2, 0.5):
 # %%
 panels = [list(kinds), ["plain"] + [name for name in runs if "decay" in name or "dropout" in name]]
 rows = {
-    label: {name: 100 * np.stack([after[key] for after in looks[name]], 1) for panel in panels for name in panel}
+    label: {
+        name: 100 * np.stack([after[key] for after in looks[name]], 1)
+        for panel in panels
+        for name in panel
+    }
     for label, key in (("sparsity (%)", "sparsity"), ("dead units (%)", "dead"))
 }
 fig, table = plots.over_tasks(rows, panels, names)
-note = f"{caption}. {len(images.y_test):,} test digits of all classes; bands: 95 %. Dead: silent for every test digit."
+note = (
+    f"{caption}. {len(images.y_test):,} test digits of all "
+    "classes; bands: 95 %. Dead: silent for every test digit."
+)
 results.save_figure(fig, folder, "sparsity", table, note)
 
 # %% [markdown]
@@ -195,12 +240,17 @@ results.save_figure(fig, folder, "sparsity", table, note)
 
 # %%
 grid = {name: [after["shown"] for after in looks[name]] for name in kinds}
-fig, table = matrix_grid(grid, [f"after {name}" for name in names], "digit", units, "activation", units=True)
+fig, table = matrix_grid(
+    grid, [f"after {name}" for name in names], "digit", units, "activation", units=True
+)
 note = f"{caption}. Seed 0, ten test digits of each class (rows); a colour scale for each row."
 results.save_figure(fig, folder, "features", table, note)
 
 # %%
-layers = {"fc1.weight": ("unit of layer 1", "from pixel"), "fc2.weight": ("unit of layer 2", "from unit of layer 1")}
+layers = {
+    "fc1.weight": ("unit of layer 1", "from pixel"),
+    "fc2.weight": ("unit of layer 2", "from unit of layer 1"),
+}
 layers["fc3.weight"] = ("output", "from unit of layer 2")
 note = f"{caption}. Seed 0; a colour scale for each row, up to its 99.5 % quantile."
 for layer, (to, source) in layers.items():
@@ -216,12 +266,18 @@ def pull(name, layer, t):
     return gradients[name][t][layer].flatten(1).amax(1)
 
 
-magnitudes = {"mean active feature after task 5": {name: looks[name][4]["feature"] for name in kinds}}
+magnitudes = {
+    "mean active feature after task 5": {name: looks[name][4]["feature"] for name in kinds}
+}
 for layer, t in [(layer, t) for layer in layers for t in (0, 1, 2, 4)]:
     at = f"Σ |gradient|, {layer[:3]}, task {t + 1}"
     magnitudes[f"largest {at}"] = {name: pull(name, layer, t) for name in kinds}
-    magnitudes[f"mean {at}"] = {name: gradients[name][t][layer].flatten(1).mean(1) for name in kinds}
-pd.DataFrame({k: {n: results.plus_minus(v, ".3g") for n, v in g.items()} for k, g in magnitudes.items()}).T
+    magnitudes[f"mean {at}"] = {
+        name: gradients[name][t][layer].flatten(1).mean(1) for name in kinds
+    }
+pd.DataFrame(
+    {k: {n: results.plus_minus(v, ".3g") for n, v in g.items()} for k, g in magnitudes.items()}
+).T
 
 # %% [markdown]
 # From task to task the gradient flows through fewer units (bright stripes), and harder there: the largest sum in the second layer
@@ -236,7 +292,13 @@ pd.DataFrame({k: {n: results.plus_minus(v, ".3g") for n, v in g.items()} for k, 
 # task 2 and keep falling, to −0.022 and −0.023.
 
 # %%
-stages = dict(zip(["joint", *(f"after {name}" for name in names)], looks["joint, λ = 0"] + looks["plain"], strict=True))
+stages = dict(
+    zip(
+        ["joint", *(f"after {name}" for name in names)],
+        looks["joint, λ = 0"] + looks["plain"],
+        strict=True,
+    )
+)
 fig, axes = plt.subplots(2, 6, figsize=(13, 4.6), sharex="row", sharey="row")
 tables, edges = [], np.linspace(-0.25, 0.25, 51)
 for row, (kind, plural) in zip(axes, (("bias", "biases"), ("weight", "weights")), strict=True):
@@ -246,14 +308,18 @@ for row, (kind, plural) in zip(axes, (("bias", "biases"), ("weight", "weights"))
         ax.stairs(share, edges, fill=True, color=plots.COLORS[0])
         ax.axvline(np.median(values), color=plots.COLORS[3], lw=1.5)
         ax.set(title=stage, xlabel=kind)
-        tables.append(pd.DataFrame({"what": kind, "group": stage, "from": edges[:-1], "percent": share}))
+        tables.append(
+            pd.DataFrame({"what": kind, "group": stage, "from": edges[:-1], "percent": share})
+        )
     row[0].set_ylabel(f"share of {plural} (%)")
 note = f"{caption}. Plain network, biases and weights of all layers and seeds; red line: median."
 results.save_figure(fig, folder, "histograms", pd.concat(tables), note)
 
 # %%
 forms = {"mean": "+.4f", "median": "+.4f", "std": ".4f", "sparsity": ".3f"}
-pd.DataFrame({k: {s: results.plus_minus(a[k], form) for s, a in stages.items()} for k, form in forms.items()})
+pd.DataFrame(
+    {k: {s: results.plus_minus(a[k], form) for s, a in stages.items()} for k, form in forms.items()}
+)
 
 # %% [markdown]
 # The drift of the biases is real, and nearly twice the notes' (mean -0.039<!--=02 bias mean/after [9, 0] as .3f--> after task 5). The weights' distribution
@@ -270,7 +336,7 @@ hidden_biases = ("fc1.bias", "fc2.bias")
 
 
 class Hold(methods.Method):
-    """Before each task: hidden biases, times a factor, take no gradient and so no step of any kind."""
+    """Before each task: hidden biases, times a factor, take no gradient and so no step."""
 
     def __init__(self, factor):
         self.factor = factor
@@ -296,9 +362,14 @@ train("biases never negative", method=KeepPositive())
 cases = ["plain", "biases frozen", "biases at zero", "biases never negative", "batch-norm"]
 growth = {name: looks[name][4]["sparsity"] - looks[name][0]["sparsity"] for name in cases}
 measures = {"sparsity after\ntask 5 (%)": "sparsity", "dead units after\ntask 5 (%)": "dead"}
-measures |= {"accuracy, all ten\ndigits (%)": "accuracy", "task-aware accuracy\non old tasks (%)": "task-aware"}
+measures |= {
+    "accuracy, all ten\ndigits (%)": "accuracy",
+    "task-aware accuracy\non old tasks (%)": "task-aware",
+}
 groups = {"growth of sparsity\nfrom task 1 (points)": {name: 100 * growth[name] for name in cases}}
-groups |= {label: {name: 100 * looks[name][4][key] for name in cases} for label, key in measures.items()}
+groups |= {
+    label: {name: 100 * looks[name][4][key] for name in cases} for label, key in measures.items()
+}
 fig, axes, table = plots.dot_columns(groups)
 axes[3].set_xlim(0, 100)
 plots.mark(axes[4], 50, "chance", "right")
@@ -315,58 +386,84 @@ results.save_figure(fig, folder, "interventions", table, note)
 
 # %%
 x_test = images.scale(images.x_test).flatten(1)
-constant = images.x_train.flatten(1).float().std(0) < 2.55  # pixels that vary by less than 1 % of the grey scale
+# Pixels that vary by less than 1 % of the grey scale.
+constant = images.x_train.flatten(1).float().std(0) < 2.55
 
 
 def swapped(weights, biases, rim=None):
-    """Sparsity and accuracy of the plain network with parameters from after these tasks, one value a seed each."""
+    """Sparsity and accuracy of the plain network with parameters from after these tasks,
+    one value a seed each.
+    """
     model, after = copy.deepcopy(runs["plain"].model).cpu(), looks["plain"]
     for name, weight in model.weights.items():
         weight.data.copy_(after[biases if name in hidden_biases else weights]["weights"][name])
     if rim is not None:
-        model.weights["fc1.weight"].data[:, :, constant] = after[rim]["weights"]["fc1.weight"][:, :, constant]
+        model.weights["fc1.weight"].data[:, :, constant] = after[rim]["weights"]["fc1.weight"][
+            :, :, constant
+        ]
     accuracy = training.accuracy_on(model, images, images.x_test, images.y_test)
     return probes.activity(model, images, images.x_test)["sparsity"], accuracy
 
 
 def mean_input(t):
-    """Term -> its mean over units and test digits in the plain network after task t, one value a seed."""
+    """Term -> its mean over units and digits in the plain network after task t, one a seed."""
     w = looks["plain"][t]["weights"]
     h = torch.relu(x_test @ w["fc1.weight"].mT + w["fc1.bias"].unsqueeze(1)).mean(1)
     pixels = (w["fc1.weight"] * x_test.mean(0)).mean(1)  # [seeds, 784]
-    parts = {"fc1: w·x, constant pixels": pixels[:, constant].sum(1), "fc1: w·x, others": pixels[:, ~constant].sum(1)}
-    parts |= {"fc1: bias": w["fc1.bias"].mean(1), "fc2: w·h": (w["fc2.weight"] @ h.unsqueeze(2)).mean((1, 2))}
+    parts = {
+        "fc1: w·x, constant pixels": pixels[:, constant].sum(1),
+        "fc1: w·x, others": pixels[:, ~constant].sum(1),
+    }
+    parts |= {
+        "fc1: bias": w["fc1.bias"].mean(1),
+        "fc2: w·h": (w["fc2.weight"] @ h.unsqueeze(2)).mean((1, 2)),
+    }
     return parts | {"fc2: bias": w["fc2.bias"].mean(1)}
 
 
 # %%
-swaps = {f"weights of task {w + 1}, biases of task {b + 1}": swapped(w, b) for w in (4, 0) for b in (4, 0)}
+swaps = {
+    f"weights of task {w + 1}, biases of task {b + 1}": swapped(w, b)
+    for w in (4, 0)
+    for b in (4, 0)
+}
 swaps["biases and constant pixels' weights of task 1"] = swapped(4, 0, rim=0)
 first, final = mean_input(0), mean_input(4)
 change = {term: final[term] - first[term] for term in first}
 fig, axes = plt.subplots(1, 3, figsize=(14, 2.8))
 tables = [plots.dots(axes[0], {k: 100 * v[0] for k, v in swaps.items()}, "sparsity (%)")]
-tables += [plots.dots(axes[1], {k: 100 * v[1] for k, v in swaps.items()}, "accuracy, all ten digits (%)", index=1)]
+tables += [
+    plots.dots(
+        axes[1], {k: 100 * v[1] for k, v in swaps.items()}, "accuracy, all ten digits (%)", index=1
+    )
+]
 tables += [plots.dots(axes[2], change, "change of a unit's mean input,\ntask 1 to task 5", index=2)]
 axes[1].set_yticklabels([])
 plots.mark(axes[2], 0, "")
 note = (
-    f"{caption}. Plain network after task 5 with parts of task 1's, {len(images.y_test):,} test digits; 95 % intervals."
+    f"{caption}. Plain network after task 5 with parts of task "
+    f"1's, {len(images.y_test):,} test digits; 95 % intervals."
 )
 results.save_figure(fig, folder, "swaps", pd.concat(tables), note)
 
 # %%
 end, start = (swaps[f"weights of task {t}, biases of task {t}"][0] for t in (5, 1))
-put_back = {"biases": "weights of task 5, biases of task 1", "weights": "weights of task 1, biases of task 5"}
+put_back = {
+    "biases": "weights of task 5, biases of task 1",
+    "weights": "weights of task 1, biases of task 5",
+}
 put_back["biases and rim"] = "biases and constant pixels' weights of task 1"
-undone = {f"{what} put back": (end - swaps[key][0]) / (end - start) for what, key in put_back.items()}
+undone = {
+    f"{what} put back": (end - swaps[key][0]) / (end - start) for what, key in put_back.items()
+}
 undone |= {name: 1 - growth[name] / growth["plain"] for name in cases[1:4]}
 text = {name: results.plus_minus(100 * share, ".1f", " %") for name, share in undone.items()}
 Markdown(
-    f"Of the growth of sparsity, putting back the biases undoes **{text['biases put back']}**, together with the weights of "
-    f"the {int(constant.sum())} constant pixels {text['biases and rim put back']}, putting back all weights **{text['weights put back']}**. "
-    f"Frozen biases prevent {text['biases frozen']} of it, biases at zero {text['biases at zero']}, biases that are never "
-    f"negative {text['biases never negative']}."
+    f"Of the growth of sparsity, putting back the biases undoes **{text['biases put back']}**, "
+    f"together with the weights of the {int(constant.sum())} constant pixels "
+    f"{text['biases and rim put back']}, putting back all weights **{text['weights put back']}**. "
+    f"Frozen biases prevent {text['biases frozen']} of it, biases at zero "
+    f"{text['biases at zero']}, biases that are never negative {text['biases never negative']}."
 )
 
 # %% [markdown]
@@ -376,15 +473,23 @@ Markdown(
 
 # %%
 keys = ("sparsity", "dead", "feature", "accuracy", "task-aware", "nll")
-numbers = {f"{k} task {t + 1}/{n}": a[k] for n in looks for t, a in enumerate(looks[n]) for k in keys}
-numbers |= {f"growth/{k}": v for k, v in growth.items()} | {f"undone/{k}": v for k, v in undone.items()}
+numbers = {
+    f"{k} task {t + 1}/{n}": a[k] for n in looks for t, a in enumerate(looks[n]) for k in keys
+}
+numbers |= {f"growth/{k}": v for k, v in growth.items()} | {
+    f"undone/{k}": v for k, v in undone.items()
+}
 numbers |= {f"bias {k}/{s}": a[k] for s, a in stages.items() for k in ("mean", "median", "std")}
 for stage, a in stages.items():
     weights = [w.flatten(1) for n, w in a["weights"].items() if "weight" in n]
     numbers[f"weight std/{stage}"] = torch.cat(weights, 1).std(1)
 numbers |= {f"{what}/{name}": v for what, group in magnitudes.items() for name, v in group.items()}
-numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {"constant pixels": int(constant.sum())}
-numbers |= {f"{what}/{k}": v[i] for k, v in swaps.items() for i, what in enumerate(("sparsity", "accuracy"))}
+numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {
+    "constant pixels": int(constant.sum())
+}
+numbers |= {
+    f"{what}/{k}": v[i] for k, v in swaps.items() for i, what in enumerate(("sparsity", "accuracy"))
+}
 verdicts = claims.read_claims("02", numbers)
 Markdown(claims.claims_table(verdicts))
 

@@ -55,7 +55,8 @@ plots.style()
 
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
-validation = 1500  # training digits held out: probes are fitted on 80 % of them and scored on the rest
+# Training digits held out: probes are fitted on 80 % of them and scored on the rest.
+validation = 1500
 seeds = 10  # replicas, trained side by side
 epochs = 5  # passes over each task
 batch_size = 64
@@ -73,13 +74,19 @@ folder = results.output_folder(out, "03a_linear_probes")
 images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
 joint = streams.joint(stream)
-config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
+config = training.TrainConfig(
+    epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01
+)
 names = [task.name for task in stream.tasks]
-order = [label for task in stream.tasks for label in task.labels]  # classes as they come: 1, 2, 3, ..., 9, 0
+# Classes as they come: 1, 2, 3, ..., 9, 0.
+order = [label for task in stream.tasks for label in task.labels]
 everything, to_fit = probes.held_out(images.y_val, range(10))
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 probed = (
-    f"{caption}. Probes: fitted on {int(to_fit.sum()):,} held-out digits, scored on {int((~to_fit).sum()):,} others"
+    f"{caption}. Probes: fitted on {int(to_fit.sum()):,} "
+    f"held-out digits, scored on {int((~to_fit).sum()):,} others"
 )
 print(f"{probed}.")
 
@@ -88,17 +95,23 @@ looks, runs = {}, {}
 
 
 def look(model, classes, again=False):
-    """Probes of both hidden layers for these classes, the notes' other measures, and the network's own accuracy."""
+    """Probes of both hidden layers for these classes, the notes' other measures,
+    and the network's own accuracy.
+    """
     index, fitted = probes.held_out(images.y_val, classes)
     y = images.y_val[index]
     logits, hidden = training.activations(model, images, images.x_val[index])
     own = {layer: probes.linear_probe(h, y, fitted) for layer, h in hidden.items()}
     if again:  # the last layer, fitted and scored on another split of the same digits
         other = probes.held_out(images.y_val, classes, seed=1)
-        own["again"] = probes.linear_probe(hidden[model.relus[-1]], images.y_val[other[0]], other[1])
+        own["again"] = probes.linear_probe(
+            hidden[model.relus[-1]], images.y_val[other[0]], other[1]
+        )
     own["shift"] = probes.class_shift(hidden[model.relus[-1]], y).numpy()
     own["network"] = (logits.argmax(2) == y)[:, ~fitted].double().mean(1).numpy()
-    return own | {key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()}
+    return own | {
+        key: value.numpy() for key, value in probes.activity(model, images, images.x_test).items()
+    }
 
 
 def train(name, build=models.mlp, method=None, stream=stream, config=config):
@@ -114,7 +127,10 @@ def train(name, build=models.mlp, method=None, stream=stream, config=config):
 
 
 def untrained(build):
-    """Replicas as they start; batch-norm's statistics are those of task 1's digits, or it would do nothing."""
+    """Replicas as they start.
+
+    batch-norm's statistics are those of task 1's digits, or it would do nothing.
+    """
     model = replicas.Replicas(build, range(seeds))
     with torch.no_grad():
         for x in stream.tasks[0].x_train[:4000].split(50):
@@ -151,10 +167,15 @@ variants = {
     "batch-norm, L1 = 1": {"build": nets["batch"], "method": L1},
     "dropout 0.2": {"build": partial(models.mlp, dropout=0.2)},
     "batch-norm, dropout": {"build": partial(models.mlp, norm="batch", dropout=0.2)},
-    "batch-norm, dropout, L1 = 1": {"build": partial(models.mlp, norm="batch", dropout=0.2), "method": L1},
+    "batch-norm, dropout, L1 = 1": {
+        "build": partial(models.mlp, norm="batch", dropout=0.2),
+        "method": L1,
+    },
 }
 for decay in (0.01, 0.1, 1.0, 5.0):
-    variants[f"decay {decay:g}, stopped"] = {"config": replace(config, weight_decay=decay, stop_at=0.98)}
+    variants[f"decay {decay:g}, stopped"] = {
+        "config": replace(config, weight_decay=decay, stop_at=0.98)
+    }
 for name, options in variants.items():
     train(name, **options)
 for name, build in {"plain": models.mlp, "batch-norm": nets["batch"]}.items():
@@ -166,7 +187,10 @@ raw = probes.linear_probe(pixels.unsqueeze(0), y, to_fit)["accuracy"][0]
 
 # %%
 def strength(name, key, layer="act2"):
-    """A measure of each class after each task, ``[seeds, tasks, classes in order]``; NaN for classes not seen yet."""
+    """A measure of each class after each task, ``[seeds, tasks, classes in order]``.
+
+    NaN for classes not seen yet.
+    """
     values = np.full((seeds, 5, 10), np.nan)
     for t, found in enumerate(looks[name]):
         seen = sorted(order[: 2 * t + 2])
@@ -180,7 +204,10 @@ for layer, place in {"act2": "last", "act1": "first"}.items():
         overall = np.stack([found[layer]["accuracy"] for found in looks[name]], 1).mean(0)
         tables[name] = 100 * np.vstack([overall, strength(name, "by class", layer).mean(0).T])
     fig, table = plots.number_grid(tables, ["all", *order], names, "class", "after task", columns=4)
-    note = f"{probed}.\n{place.title()} hidden layer, classes seen so far; accuracy in %, mean over seeds."
+    note = (
+        f"{probed}.\n"
+        f"{place.title()} hidden layer, classes seen so far; accuracy in %, mean over seeds."
+    )
     results.save_figure(fig, folder, f"tables_{place}_layer", table, note)
 
 # %%
@@ -193,7 +220,9 @@ columns = {
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes[1:]:
     plots.mark(ax, 100 * raw, "pixels")
-results.save_figure(fig, folder, "summary", table, f"{probed}.\nAll ten digits after five tasks; 95 % intervals.")
+results.save_figure(
+    fig, folder, "summary", table, f"{probed}.\nAll ten digits after five tasks; 95 % intervals."
+)
 
 # %% [markdown]
 # The notes' ten tables come out again, nearly in their order: the plain network at 70 %, batch-norm above 90 %, dropout well below plain, L1 a disaster that
@@ -213,7 +242,11 @@ results.save_figure(fig, folder, "summary", table, f"{probed}.\nAll ten digits a
 
 
 # %%
-measures = {"mean shift": ("shift", None), "coefficients": ("norm", "act2"), "accuracy": ("by class", "act2")}
+measures = {
+    "mean shift": ("shift", None),
+    "coefficients": ("norm", "act2"),
+    "accuracy": ("by class", "act2"),
+}
 again = {"coefficients": ("norm", "again"), "accuracy": ("by class", "again")}
 pairs = [(a, b) for i, a in enumerate(measures) for b in list(measures)[i + 1 :]]
 agreement = {}
@@ -235,10 +268,16 @@ grids = {}
 for name in ("plain", "batch-norm"):
     for key, where in measures.items():
         scale = 100 if key == "accuracy" else 10
-        grids[f"{name}: {key}" + (" (%)" if scale == 100 else " (× 10)")] = scale * strength(name, *where).mean(0).T
+        grids[f"{name}: {key}" + (" (%)" if scale == 100 else " (× 10)")] = (
+            scale * strength(name, *where).mean(0).T
+        )
 fig, table = plots.number_grid(grids, order, names, "class", "after task", columns=3, vmax=None)
 results.save_figure(
-    fig, folder, "measures", table, f"{probed}.\nLast hidden layer; means over seeds, a colour scale each."
+    fig,
+    folder,
+    "measures",
+    table,
+    f"{probed}.\nLast hidden layer; means over seeds, a colour scale each.",
 )
 
 # %% [markdown]
@@ -259,7 +298,9 @@ results.save_figure(
 
 # %%
 class Centre(methods.Method):
-    """Every fifth step sets the hidden biases so that each unit's mean input over 500 digits of the task is zero."""
+    """Every fifth step sets the hidden biases so that each unit's mean input over 500 digits of the
+    task is zero.
+    """
 
     def before_task(self, loop):
         self.after_step(loop)
@@ -294,11 +335,16 @@ families = {
     "plain": [name for name in looks if name.startswith("plain") and len(looks[name]) == 5],
     "L1 without batch-norm": ["L1 = 1"],
     "dropout, weight decay": [name for name in variants if name.startswith(("dropout", "decay"))],
-    "batch-norm": [name for name in looks if name.startswith("batch-norm") and len(looks[name]) == 5],
+    "batch-norm": [
+        name for name in looks if name.startswith("batch-norm") and len(looks[name]) == 5
+    ],
     "layer-norm": ["layer-norm"],
 }
 points = {
-    family: {name: (100 * looks[name][4]["sparsity"], 100 * looks[name][4]["act2"]["accuracy"]) for name in members}
+    family: {
+        name: (100 * looks[name][4]["sparsity"], 100 * looks[name][4]["act2"]["accuracy"])
+        for name in members
+    }
     for family, members in families.items()
 }
 fig, ax = plt.subplots(figsize=(10, 5.2))
@@ -314,7 +360,10 @@ table = pd.DataFrame(rows)
 results.save_figure(fig, folder, "sparsity", table, f"{probed}.\nMeans and 95 % intervals.")
 
 # %%
-x, y = (np.stack([np.asarray(v[i]) for family in points.values() for v in family.values()], 1) for i in (0, 1))
+x, y = (
+    np.stack([np.asarray(v[i]) for family in points.values() for v in family.values()], 1)
+    for i in (0, 1)
+)
 trend = probes.rank_correlation(x[:, None], y[:, None])  # over the variants, [seeds]
 left = {name: 100 * looks[name][4]["act2"]["accuracy"] for name in variants}
 gain = left["batch-norm"] - left["plain"]
@@ -325,10 +374,12 @@ shares = {
     "won by centred biases": metrics.ratio_of_means(centred - left["plain"], gain),
 }
 Markdown(
-    f"Over these {x.shape[1]} networks the rank correlation of sparsity and probe is **{results.plus_minus(trend, '.2f')}**. Of "
-    f"batch-norm's gain ({results.plus_minus(gain)} points), forcing sparsity under it takes "
-    f"**{results.plus_minus(100 * shares['lost to sparsity under batch-norm'], '.0f', ' %')}** away; centring the plain network's "
-    f"units by their biases wins **{results.plus_minus(100 * shares['won by centred biases'], '.0f', ' %')}** of it."
+    f"Over these {x.shape[1]} networks the rank correlation of sparsity and probe is "
+    f"**{results.plus_minus(trend, '.2f')}**. Of batch-norm's gain ({results.plus_minus(gain)} "
+    "points), forcing sparsity under it takes "
+    f"**{results.plus_minus(100 * shares['lost to sparsity under batch-norm'], '.0f', ' %')}** "
+    "away; centring the plain network's units by their biases wins "
+    f"**{results.plus_minus(100 * shares['won by centred biases'], '.0f', ' %')}** of it."
 )
 
 # %% [markdown]
@@ -350,17 +401,29 @@ numbers = {}
 for name, found in looks.items():
     for t, after in enumerate(found):
         numbers |= {f"probe task {t + 1}/{name}": after["act2"]["accuracy"]}
-        numbers |= {f"{key} task {t + 1}/{name}": after[key] for key in ("network", "sparsity", "dead")}
+        numbers |= {
+            f"{key} task {t + 1}/{name}": after[key] for key in ("network", "sparsity", "dead")
+        }
     numbers[f"probe of layer 1/{name}"] = found[-1]["act1"]["accuracy"]
-    numbers |= {f"probe/{name}": found[-1]["act2"]["accuracy"], f"network/{name}": found[-1]["network"]}
+    numbers |= {
+        f"probe/{name}": found[-1]["act2"]["accuracy"],
+        f"network/{name}": found[-1]["network"],
+    }
     for c, values in enumerate(found[-1]["act2"]["by class"].T):
         numbers[f"class {c}/{name}"] = values
     numbers[f"classes below 1 %/{name}"] = (found[-1]["act2"]["by class"] < 0.01).sum(1)
-    numbers[f"rank of class 5/{name}"] = 1 + np.argsort(np.argsort(found[-1]["act2"]["by class"], axis=1), axis=1)[:, 5]
+    numbers[f"rank of class 5/{name}"] = (
+        1 + np.argsort(np.argsort(found[-1]["act2"]["by class"], axis=1), axis=1)[:, 5]
+    )
 numbers |= {f"agreement/{pair}": v for pair, v in agreement.items()}
 numbers |= {f"share of batch-norm's gain/{k}": v for k, v in shares.items()}
 numbers |= {"rank correlation of sparsity and probe": trend, "pixels": raw}
-fits = [after[layer]["converged"] for found in looks.values() for after in found for layer in ("act1", "act2")]
+fits = [
+    after[layer]["converged"]
+    for found in looks.values()
+    for after in found
+    for layer in ("act1", "act2")
+]
 numbers["converged"] = float(np.mean(fits))
 verdicts = claims.read_claims("03a", numbers)
 Markdown(claims.claims_table(verdicts))

@@ -56,7 +56,8 @@ plots.style()
 
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
-validation = 1500  # training digits held out: probes are fitted on a part of them and scored on the rest
+# Training digits held out: probes are fitted on a part of them and scored on the rest.
+validation = 1500
 seeds = 10  # replicas, trained side by side
 epochs = 5  # passes over each task
 batch_size = 64
@@ -77,24 +78,36 @@ images = data.load(dataset, validation=validation)
 first = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
 stream = streams.split(images, first, scenario="class")
 joint = streams.joint(stream)
-config = training.TrainConfig(epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01)
+config = training.TrainConfig(
+    epochs=epochs, batch_size=batch_size, lr=lr, optimizer="adamw", weight_decay=0.01
+)
 names = [task.name for task in stream.tasks]
 stages = ["start", *names]
-kinds = {"plain": models.mlp} | {f"{norm}-norm": partial(models.mlp, norm=norm) for norm in ("batch", "layer")}
-compared = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:1000]  # for CKA
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+kinds = {"plain": models.mlp} | {
+    f"{norm}-norm": partial(models.mlp, norm=norm) for norm in ("batch", "layer")
+}
+# For CKA.
+compared = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:1000]
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 looks, runs = {}, {}
 
 
 # %%
 def probe(hidden, logits, classes, share):
-    """A probe of features of the held-out digits of some classes; on the same digits, the network's outputs for these."""
+    """A probe of features of the held-out digits of some classes.
+
+    On the same digits, the network's outputs for these.
+    """
     classes = sorted(classes)
     index, fitted = probes.held_out(images.y_val, classes, share)
     found = probes.linear_probe(hidden[:, index], images.y_val[index], fitted)
     y = images.y_val[index[~fitted]]
     right = torch.tensor(classes)[logits[:, index[~fitted]][:, :, classes].argmax(2)] == y
-    return found | {"outputs": torch.stack([right[:, y == c].double().mean(1) for c in classes], 1).numpy()}
+    return found | {
+        "outputs": torch.stack([right[:, y == c].double().mean(1) for c in classes], 1).numpy()
+    }
 
 
 def look(model, pairs):
@@ -118,7 +131,8 @@ class StartAndEnds(observers.Observer):
     def before_task(self, loop):
         if loop.t == 0:
             model = copy.deepcopy(loop.model)
-            with torch.no_grad():  # batch-norm's statistics at the start: task 1's, or it would do nothing
+            with torch.no_grad():
+                # batch-norm's statistics at the start: task 1's, or it would do nothing.
                 for x in loop.task.x_train[:4000].split(50):
                     model.on(images.scale(x))
             self.records.append(self.look(model))
@@ -130,7 +144,9 @@ class StartAndEnds(observers.Observer):
 def train(name, build, stream=stream, pairs=first):
     """Train replicas; look at them before training and after each task."""
     seen = StartAndEnds(partial(look, pairs=pairs))
-    runs[name] = training.run_stream(build, methods.Finetune(), stream, config, range(seeds), observers=[seen])
+    runs[name] = training.run_stream(
+        build, methods.Finetune(), stream, config, range(seeds), observers=[seen]
+    )
     looks[name] = seen.records
 
 
@@ -151,16 +167,25 @@ for name in kinds:
     a, p = end["all"]["outputs"].mean(1), end["all"]["by class"].mean(1)
     j, pj = best["all"]["outputs"].mean(1), best["all"]["by class"].mean(1)
     split[name] = {"lost": j - a, "won back by a new head": p - a, "gone from the body": pj - p}
-    split[name] |= {"untrained network's probe": looks[name][0]["all"]["by class"].mean(1), "probe": p}
+    split[name] |= {
+        "untrained network's probe": looks[name][0]["all"]["by class"].mean(1),
+        "probe": p,
+    }
 columns = {"lost (points)": "lost", "won back by a\nnew head (points)": "won back by a new head"}
 columns |= {"gone from the\nbody (points)": "gone from the body"}
-columns = {label: {name: 100 * split[name][what] for name in kinds} for label, what in columns.items()}
+columns = {
+    label: {name: 100 * split[name][what] for name in kinds} for label, what in columns.items()
+}
 columns |= {
     "probe, after the\nstream (%)": {name: 100 * split[name]["probe"] for name in kinds},
-    "probe, untrained\nnetwork (%)": {name: 100 * split[name]["untrained network's probe"] for name in kinds},
+    "probe, untrained\nnetwork (%)": {
+        name: 100 * split[name]["untrained network's probe"] for name in kinds
+    },
 }
 fig, axes, table = plots.dot_columns(columns)
-results.save_figure(fig, folder, "split", table, f"{caption}. All ten digits, held-out; 95 % intervals.")
+results.save_figure(
+    fig, folder, "split", table, f"{caption}. All ten digits, held-out; 95 % intervals."
+)
 
 # %% [markdown]
 # A new head wins back most of the loss, as the notes say. But is that memory? The last two columns say what the notes could not see:
@@ -182,8 +207,11 @@ for name in kinds:
     features = [found["features"] for found in looks[name]]
     for layer in layers:
         end = features[-1][layer]
-        alike[name, layer] = torch.stack([probes.cka(f[layer], end) for f in features[:-1]], 1).numpy()
-        strangers[name, layer] = probes.cka(end[0:-1:2], end[1::2]).numpy()  # of disjoint pairs of seeds
+        alike[name, layer] = torch.stack(
+            [probes.cka(f[layer], end) for f in features[:-1]], 1
+        ).numpy()
+        # Of disjoint pairs of seeds.
+        strangers[name, layer] = probes.cka(end[0:-1:2], end[1::2]).numpy()
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
 tables = []
 for ax, (layer, title) in zip(axes, layers.items(), strict=True):
@@ -194,7 +222,10 @@ for ax, (layer, title) in zip(axes, layers.items(), strict=True):
     ax.set(title=title, xlabel="network after", ylim=(0, 1.02))
     plots.end_labels(ax, gap=0.075)
 axes[0].set_ylabel("CKA with the network after [9, 0]")
-note = f"{caption}. 1,000 test digits of all classes; 95 % bands. Dotted: different seeds after the last task."
+note = (
+    f"{caption}. 1,000 test digits of all classes; 95 % "
+    "bands. Dotted: different seeds after the last task."
+)
 results.save_figure(fig, folder, "cka", pd.concat(tables), note)
 
 # %% [markdown]
@@ -227,12 +258,19 @@ def new_head(model, build):
 
 for name in ("plain", "batch-norm"):
     train(f"{name}, never saw [1, 2]", kinds[name], streams.split(images, first[1:]))
-    starts = {"after the stream": runs[name].model, "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model}
-    starts |= {f"{start}, new head": new_head(model, kinds[name]) for start, model in starts.items()}
+    starts = {
+        "after the stream": runs[name].model,
+        "never saw [1, 2]": runs[f"{name}, never saw [1, 2]"].model,
+    }
+    starts |= {
+        f"{start}, new head": new_head(model, kinds[name]) for start, model in starts.items()
+    }
     starts["fresh"] = replicas.Replicas(kinds[name], range(seeds))
     for start, model in starts.items():
         relearn[name, start] = observers.Curves(500, dense=200)
-        training.start_from(model, methods.Finetune(), task, config, observers=[relearn[name, start]])
+        training.start_from(
+            model, methods.Finetune(), task, config, observers=[relearn[name, start]]
+        )
 
 # %%
 steps = {key: curves.first_step(level) for key, curves in relearn.items()}
@@ -243,7 +281,12 @@ for ax, name in zip(axes, ("plain", "batch-norm"), strict=False):
         x, right = relearn[name, start].of("right", task=0, on=0)
         drawn = plots.band(ax, x[x < 150], 100 * right[:, x < 150], start, index=i, marker=False)
         tables.append(drawn.assign(network=name))
-    ax.set(title=name, xlabel="step of training on [1, 2]", ylabel="digits 1 and 2 right (%)", ylim=(-3, 103))
+    ax.set(
+        title=name,
+        xlabel="step of training on [1, 2]",
+        ylabel="digits 1 and 2 right (%)",
+        ylim=(-3, 103),
+    )
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 rows = {f"{name}, {start}": values for (name, start), values in steps.items()}
 tables.append(plots.dots(axes[2], rows, f"steps until {level:.0%} are right"))
@@ -278,19 +321,32 @@ for name in kinds:
         change = {}
         for who, key in (("probes", "by class"), ("outputs", "outputs")):
             right = np.stack([read(found, key) for found in looks[name]])  # [stages, pairs, seeds]
-            change[f"{who} learned"] = np.mean([right[j + 1, j] - right[j, j] for j in range(4)], axis=0)
-            change[f"{who} forgot"] = np.mean([right[j + 1, j] - right[5, j] for j in range(4)], axis=0)
+            change[f"{who} learned"] = np.mean(
+                [right[j + 1, j] - right[j, j] for j in range(4)], axis=0
+            )
+            change[f"{who} forgot"] = np.mean(
+                [right[j + 1, j] - right[5, j] for j in range(4)], axis=0
+            )
         for who in ("probes", "outputs"):
             ratio = metrics.ratio_of_means(change[f"{who} forgot"], change[f"{who} learned"])
             change[f"{who} forgot / learned"] = ratio
         opinions[f"{name}, {way}"] = change
-columns = {f"{key}\n(points)": {n: 100 * of[key] for n, of in opinions.items()} for key in list(change)[:4]}
-columns |= {key.replace(" forgot", "\nforgot"): {n: of[key] for n, of in opinions.items()} for key in list(change)[4:]}
+columns = {
+    f"{key}\n(points)": {n: 100 * of[key] for n, of in opinions.items()} for key in list(change)[:4]
+}
+columns |= {
+    key.replace(" forgot", "\nforgot"): {n: of[key] for n, of in opinions.items()}
+    for key in list(change)[4:]
+}
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes[4:]:
     plots.mark(ax, 1, "all of it")
 results.save_figure(
-    fig, folder, "opinions", table, f"{caption}. Mean over tasks 1 to 4, held-out digits; 95 % intervals."
+    fig,
+    folder,
+    "opinions",
+    table,
+    f"{caption}. Mean over tasks 1 to 4, held-out digits; 95 % intervals.",
 )
 
 # %% [markdown]
@@ -320,14 +376,26 @@ for name in ("plain", "batch-norm"):
     for order, groups in others.items():
         train(f"{name}, {order}", kinds[name], streams.split(images, groups), [[9, 0]])
     chosen = {"[1, 2] first": name} | {order: f"{name}, {order}" for order in others}
-    transfer[name] = {o: 100 * np.stack([f["pairs"][-1]["accuracy"] for f in looks[n]], 1) for o, n in chosen.items()}
+    transfer[name] = {
+        o: 100 * np.stack([f["pairs"][-1]["accuracy"] for f in looks[n]], 1)
+        for o, n in chosen.items()
+    }
 fig, table = plots.over_tasks(
-    {"probe for 9 against 0 (%)": {f"{n}, {o}": v for n, of in transfer.items() for o, v in of.items()}},
+    {
+        "probe for 9 against 0 (%)": {
+            f"{n}, {o}": v for n, of in transfer.items() for o, v in of.items()
+        }
+    },
     [[f"{n}, {o}" for o in of] for n, of in transfer.items()],
     ["start", *(f"task {t + 1}" for t in range(5))],
-    ylim=(np.floor(min(v.mean(0).min() for of in transfer.values() for v in of.values())) - 4, 100.3),
+    ylim=(
+        np.floor(min(v.mean(0).min() for of in transfer.values() for v in of.values())) - 4,
+        100.3,
+    ),
 )
-results.save_figure(fig, folder, "transfer", table, f"{caption}. Probes of the last hidden layer; 95 % bands.")
+results.save_figure(
+    fig, folder, "transfer", table, f"{caption}. Probes of the last hidden layer; 95 % bands."
+)
 
 # %%
 pair = torch.isin(images.y_test[compared], torch.tensor([9, 0]))
@@ -337,7 +405,10 @@ planes = [tsne(found["features"]["act2"][0, pair].numpy()) for found in looks["b
 fig, axes = plt.subplots(1, 6, figsize=(13, 2.5))
 titles = ["untrained", *(f"after {name}" for name in names)]
 table = plots.clouds(axes, planes, labels, [[0, 9]] * 6, titles)
-note = f"{caption}. Batch-norm, seed 0, t-SNE of the last hidden layer; only the last network has seen 9 and 0."
+note = (
+    f"{caption}. Batch-norm, seed 0, t-SNE of the last "
+    "hidden layer; only the last network has seen 9 and 0."
+)
 results.save_figure(fig, folder, "maps", table, note)
 
 # %% [markdown]
@@ -357,11 +428,18 @@ results.save_figure(fig, folder, "maps", table, note)
 tables = {}
 for name in kinds:
     found = [after["all"] for after in looks[name]]
-    rows = [[after["accuracy"].mean() for after in found], *np.stack([f["by class"].mean(0) for f in found], 1)]
+    rows = [
+        [after["accuracy"].mean() for after in found],
+        *np.stack([f["by class"].mean(0) for f in found], 1),
+    ]
     tables[name] = 100 * np.array(rows)
 fig, table = plots.number_grid(tables, ["all", *range(10)], stages, "class", "after", columns=3)
 results.save_figure(
-    fig, folder, "all_ten", table, f"{caption}. Probes of the last hidden layer, held-out digits; means (%)."
+    fig,
+    folder,
+    "all_ten",
+    table,
+    f"{caption}. Probes of the last hidden layer, held-out digits; means (%).",
 )
 
 # %% [markdown]
@@ -375,7 +453,10 @@ results.save_figure(
 
 # %%
 numbers = {f"{what}/{name}": v for name, of in split.items() for what, v in of.items()}
-numbers |= {f"share won back/{name}": of["won back by a new head"] / of["lost"] for name, of in split.items()}
+numbers |= {
+    f"share won back/{name}": of["won back by a new head"] / of["lost"]
+    for name, of in split.items()
+}
 numbers |= {
     f"share won back by an untrained body/{n}": (
         of["untrained network's probe"] - of["probe"] + of["won back by a new head"]
@@ -389,17 +470,26 @@ for name in ("plain", "batch-norm"):
     numbers[f"exclusion/{name}"] = looks[name][-1]["pairs"][0]["accuracy"] - without
 numbers |= {f"steps to relearn/{name}, {start}": v for (name, start), v in steps.items()}
 for (name, layer), values in alike.items():
-    numbers |= {f"CKA {layer} {stage}/{name}": v for stage, v in zip(stages, values.T, strict=False)}
+    numbers |= {
+        f"CKA {layer} {stage}/{name}": v for stage, v in zip(stages, values.T, strict=False)
+    }
     numbers[f"CKA {layer} strangers/{name}"] = strangers[name, layer]
 for name, of in transfer.items():
     for order, values in of.items():
-        numbers |= {f"9 against 0, {stage}/{name}, {order}": v / 100 for stage, v in enumerate(values.T)}
+        numbers |= {
+            f"9 against 0, {stage}/{name}, {order}": v / 100 for stage, v in enumerate(values.T)
+        }
 for name in kinds:
     ten = [found["all"]["accuracy"] for found in looks[name]]
     numbers |= {f"all ten, {stage}/{name}": v for stage, v in enumerate(ten)}
-    numbers |= {f"all ten, gain in task 1/{name}": ten[1] - ten[0], f"all ten, gain later/{name}": ten[5] - ten[1]}
+    numbers |= {
+        f"all ten, gain in task 1/{name}": ten[1] - ten[0],
+        f"all ten, gain later/{name}": ten[5] - ten[1],
+    }
 for c, digit in enumerate((0, 9)):
-    numbers[f"digit {digit} after task 1/batch-norm"] = looks["batch-norm"][1]["pairs"][-1]["by class"][:, c]
+    numbers[f"digit {digit} after task 1/batch-norm"] = looks["batch-norm"][1]["pairs"][-1][
+        "by class"
+    ][:, c]
 verdicts = claims.read_claims("03b", numbers)
 Markdown(claims.claims_table(verdicts))
 

@@ -40,7 +40,19 @@ import torch
 from IPython.display import Markdown
 from sklearn.manifold import TSNE
 
-from cf_utils import claims, data, methods, metrics, models, observers, plots, probes, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    probes,
+    results,
+    streams,
+    training,
+)
 from cf_utils.methods import schedules
 from cf_utils.vectors import orthonormal, project_out
 
@@ -90,8 +102,13 @@ images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
 names = [task.name for task in stream.tasks]
 order = [label for task in stream.tasks for label in task.labels]
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, at most {epochs} epochs a task"
-base = training.TrainConfig(epochs, batch_size, lr, optimizer="adamw", weight_decay=0.01, stop_at=0.98)
+caption = (
+    f"{images.name}, {len(images.y_train):,} training "
+    f"digits, {seeds} seeds, at most {epochs} epochs a task"
+)
+base = training.TrainConfig(
+    epochs, batch_size, lr, optimizer="adamw", weight_decay=0.01, stop_at=0.98
+)
 early, bn = replace(base, stop_at=0.95), {"norm": "batch"}
 rows = {  # name -> network, strength of the activation penalty, training
     "SGD 1e-4": ({}, 0, replace(base, optimizer="sgd")),
@@ -107,8 +124,13 @@ rows = {  # name -> network, strength of the activation penalty, training
     "to 95 %: batch-norm, dropout, L1 = 5": (bn | {"dropout": 0.2}, 5, early),
 }
 published = ("Adam", "to 95 %: batch-norm")
-arms = {"no projection": None, "one mean gradient": methods.OGD(1, "loss"), "logit gradients": methods.OGD(directions)}
-chosen = torch.stack([torch.nonzero(images.y_test == c)[0, 0] for c in range(10)])  # a test digit of each class
+arms = {
+    "no projection": None,
+    "one mean gradient": methods.OGD(1, "loss"),
+    "logit gradients": methods.OGD(directions),
+}
+# A test digit of each class.
+chosen = torch.stack([torch.nonzero(images.y_test == c)[0, 0] for c in range(10)])
 mapped = torch.randperm(len(images.y_test), generator=torch.Generator().manual_seed(0))[:500]
 looks, runs, curves = {}, {}, {}
 
@@ -119,24 +141,35 @@ def look(loop):
     index, fitted = probes.held_out(images.y_val, order[: 2 * loop.t + 2])
     _, hidden = training.activations(loop.model, images, images.x_val[index])
     probe = probes.linear_probe(hidden[loop.model.relus[-1]], images.y_val[index], fitted)
-    found = probes.standing(loop) | probes.activity(loop.model, images, images.x_test) | {"probe": probe["accuracy"]}
+    found = (
+        probes.standing(loop)
+        | probes.activity(loop.model, images, images.x_test)
+        | {"probe": probe["accuracy"]}
+    )
     beliefs = training.predict(loop.model, images, images.x_test[chosen]).softmax(2)
     _, hidden = training.activations(loop.model, images, images.x_test[mapped])
-    own = {"by class": probe["by class"], "beliefs": beliefs, "latent": hidden[loop.model.relus[-1]][0].numpy()}
+    own = {
+        "by class": probe["by class"],
+        "beliefs": beliefs,
+        "latent": hidden[loop.model.relus[-1]][0].numpy(),
+    }
     return {key: np.asarray(value) for key, value in found.items()} | own
 
 
 def train(row, arm, method=None, config=None, extra=()):
-    """Train replicas by a row's settings with an arm's projection; keeps run and looks by (row, arm)."""
+    """Train replicas by a row's settings and an arm's projection; keeps both by (row, arm)."""
     options, l1, settings = rows[row]
     chain = [methods.ActivationL1(float(l1))] * (l1 > 0) + [
         method or arms.get(arm) or methods.Finetune(),
         schedules.SlowDown(5),
     ]
     build, after = partial(models.mlp, **options), observers.Looks(look)
-    run = training.run_stream(build, chain, stream, config or settings, range(seeds), observers=[after, *extra])
+    run = training.run_stream(
+        build, chain, stream, config or settings, range(seeds), observers=[after, *extra]
+    )
     looks[row, arm] = after.found
-    runs[row, arm] = {"accuracy": run.accuracy, "epochs": run.epochs.double()}  # not the basis, which is large
+    # Not the basis, which is large.
+    runs[row, arm] = {"accuracy": run.accuracy, "epochs": run.epochs.double()}
 
 
 # %% [markdown]
@@ -157,18 +190,31 @@ for row in rows:
 # %%
 accuracy = {key: metrics.average_accuracy(run["accuracy"]).numpy() for key, run in runs.items()}
 measures = {
-    "accuracy, all ten\ndigits (%)": lambda key: 100 * metrics.average_accuracy(runs[key]["accuracy"]),
-    "accuracy right after\neach task (%)": lambda key: 100 * metrics.learning_accuracy(runs[key]["accuracy"]),
+    "accuracy, all ten\ndigits (%)": lambda key: (
+        100 * metrics.average_accuracy(runs[key]["accuracy"])
+    ),
+    "accuracy right after\neach task (%)": lambda key: (
+        100 * metrics.learning_accuracy(runs[key]["accuracy"])
+    ),
     "epochs a task,\nfrom task 2 on": lambda key: runs[key]["epochs"][:, 1:].mean(1),
-    "gain over no\nprojection (points)": lambda key: 100 * (accuracy[key] - accuracy[key[0], "no projection"]),
+    "gain over no\nprojection (points)": lambda key: (
+        100 * (accuracy[key] - accuracy[key[0], "no projection"])
+    ),
     "probe of the last\nhidden layer (%)": lambda key: 100 * looks[key][4]["probe"],
     "held-out loss\n(nats)": lambda key: looks[key][4]["nll"],
     "sparsity (%)": lambda key: 100 * looks[key][4]["sparsity"],
 }
-note = f"{caption}.\nAfter the stream: accuracies and sparsity on test digits, loss and probe on held-out ones; 95 % intervals."
+note = (
+    f"{caption}.\n"
+    "After the stream: accuracies and sparsity on test "
+    "digits, loss and probe on held-out ones; 95 % intervals."
+)
 for name, chosen_measures in {"rows": list(measures)[:4], "inside": list(measures)[4:]}.items():
     columns = {
-        label: {arm: {row: measures[label]((row, arm)) for row in rows if (row, arm) in runs} for arm in arms}
+        label: {
+            arm: {row: measures[label]((row, arm)) for row in rows if (row, arm) in runs}
+            for arm in arms
+        }
         for label in chosen_measures
     }
     fig, axes, table = plots.arm_columns(columns)
@@ -179,7 +225,9 @@ for name, chosen_measures in {"rows": list(measures)[:4], "inside": list(measure
 
 # %%
 def compare(name, title, keys):
-    """A figure of accuracy, learning, epochs and probe for some runs: ``keys`` maps labels to (row, arm)."""
+    """A figure of accuracy, learning, epochs and probe for some runs:
+    ``keys`` maps labels to (row, arm).
+    """
     shown = [*list(measures)[:3], list(measures)[4]]
     columns = {label: {text: measures[label](key) for text, key in keys.items()} for label in shown}
     fig, _, table = plots.dot_columns(columns, title)
@@ -209,7 +257,12 @@ def compare(name, title, keys):
 # %%
 for part in ("head", "body"):
     train("Adam, batch-norm", part, methods.OGD(1, "loss", part=part))
-parts = {"no projection": "no projection", "all": "one mean gradient", "head": "head", "body": "body"}
+parts = {
+    "no projection": "no projection",
+    "all": "one mean gradient",
+    "head": "head",
+    "body": "body",
+}
 keys = {label: ("Adam, batch-norm", arm) for label, arm in parts.items()}
 compare("parts", "what is projected (Adam, batch-norm)", keys)
 
@@ -228,9 +281,18 @@ compare("parts", "what is projected (Adam, batch-norm)", keys)
 row = "to 95 %: batch-norm"
 for count, of in ((few, "loss"), (1, "logit"), (few, "logit")):
     train(row, f"{count} {of}", methods.OGD(count, of))
-keys = {"none": "no projection", "1 loss": "one mean gradient", f"{few} loss": f"{few} loss", "1 logit": "1 logit"}
+keys = {
+    "none": "no projection",
+    "1 loss": "one mean gradient",
+    f"{few} loss": f"{few} loss",
+    "1 logit": "1 logit",
+}
 keys |= {f"{few} logit": f"{few} logit", f"{directions} logit": "logit gradients"}
-compare("directions", f"gradients stored a task ({row})", {label: (row, arm) for label, arm in keys.items()})
+compare(
+    "directions",
+    f"gradients stored a task ({row})",
+    {label: (row, arm) for label, arm in keys.items()},
+)
 
 # %% [markdown]
 # Were it protection, more directions would protect better. One mean gradient of the loss brings 44.3% ± 0.9%<!--=04a accuracy/to 95 %: batch-norm, one mean gradient as ±.1%-->, twenty of them
@@ -244,7 +306,9 @@ for row in ("Adam", "Adam, batch-norm"):
     grid = {arm: curves[row, arm].by_task() for arm in ("no projection", "one mean gradient")}
     fig, table = plots.forgetting_grid(grid, names)
     name = f"curves_{'bn' if 'norm' in row else 'plain'}"
-    results.save_figure(fig, folder, name, table, f"{caption}, {row}. 200 held-out digits a task; 95 % bands.")
+    results.save_figure(
+        fig, folder, name, table, f"{caption}, {row}. 200 held-out digits a task; 95 % bands."
+    )
 
 # %% [markdown]
 # Under batch-norm the first tasks
@@ -261,7 +325,7 @@ for row in ("Adam", "Adam, batch-norm"):
 
 # %%
 class Epochs(observers.Observer):
-    """Records, after each epoch from task 2 on, accuracy on the old tasks and on the new one, held-out."""
+    """Records after each epoch from task 2 on held-out accuracy on old tasks and on the new."""
 
     def after_epoch(self, loop):
         if loop.t == 0:
@@ -288,21 +352,30 @@ for t, (above, below) in enumerate(axes.T, start=1):
         steps, old = followed[arm].of("old", task=t)
         own = 100 * followed[arm].of("own", task=t)[1].mean(0)
         for ax, x, what in ((above, steps, "epoch"), (below, own, "accuracy on the new task (%)")):
-            tables.append(plots.band(ax, x, 100 * old, arm, index=i).assign(task=names[t], against=what))
+            tables.append(
+                plots.band(ax, x, 100 * old, arm, index=i).assign(task=names[t], against=what)
+            )
             ax.set(title=f"training {names[t]}", xlabel=what, ylim=(-3, 103))
 for ax in axes[:, 0]:
     ax.set_ylabel("accuracy on the old tasks (%)")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-note = f"{caption.rsplit(',', 1)[0]}, {plateau_epochs} epochs a task. Adam, batch-norm, held-out digits; 95 % bands."
+note = (
+    f"{caption.rsplit(',', 1)[0]}, {plateau_epochs} epochs "
+    "a task. Adam, batch-norm, held-out digits; 95 % bands."
+)
 results.save_figure(fig, folder, "plateau", pd.concat(tables), note)
 slope = {}
 for arm, epochwise in followed.items():
     values = [100 * epochwise.of("old", task=t)[1] for t in range(1, 5)]
     half = values[0].shape[1] // 2
-    slope[arm] = np.mean([(v[:, -1] - v[:, half]) / (v.shape[1] - 1 - half) for v in values], axis=0)
+    slope[arm] = np.mean(
+        [(v[:, -1] - v[:, half]) / (v.shape[1] - 1 - half) for v in values], axis=0
+    )
 Markdown(
     "Over the second half of a task's epochs the accuracy on the old tasks changes by "
-    + " and ".join(f"{results.plus_minus(v, '.2f')} points an epoch ({arm})" for arm, v in slope.items())
+    + " and ".join(
+        f"{results.plus_minus(v, '.2f')} points an epoch ({arm})" for arm, v in slope.items()
+    )
     + "."
 )
 
@@ -316,9 +389,14 @@ Markdown(
 
 # %%
 row = "Adam, batch-norm"
-pair = {arm: [after["beliefs"].mean(0) for after in looks[row, arm]] for arm in ("no projection", "one mean gradient")}
+pair = {
+    arm: [after["beliefs"].mean(0) for after in looks[row, arm]]
+    for arm in ("no projection", "one mean gradient")
+}
 fig, table = plots.beliefs(pair, images.x_test[chosen, 0].numpy(), names)
-results.save_figure(fig, folder, "beliefs", table, f"{caption}. {row}; mean over seeds, one test digit a class.")
+results.save_figure(
+    fig, folder, "beliefs", table, f"{caption}. {row}; mean over seeds, one test digit a class."
+)
 
 # %%
 row = "to 95 %: batch-norm, L1 = 5"
@@ -329,8 +407,13 @@ fig, axes = plt.subplots(2, 5, figsize=(12, 5.3))
 tables = []
 for line, arm in zip(axes, pair, strict=True):
     planes = [tsne(after["latent"]) for after in looks[row, arm]]
-    tables.append(plots.clouds(line, planes, labels, known, [f"{arm},\nafter {name}" for name in names]))
-note = f"{caption}. {row}; seed 0, t-SNE of the last hidden layer, test digits; grey crosses: not trained yet."
+    tables.append(
+        plots.clouds(line, planes, labels, known, [f"{arm},\nafter {name}" for name in names])
+    )
+note = (
+    f"{caption}. {row}; seed 0, t-SNE of the last hidden "
+    "layer, test digits; grey crosses: not trained yet."
+)
 results.save_figure(fig, folder, "latent", pd.concat(tables), note)
 
 # %%
@@ -340,10 +423,18 @@ for row in ("Adam", "Adam, batch-norm", "Adam, batch-norm, L1 = 1", "Adam, batch
         matrix = np.full((11, 5), np.nan)
         for t, after in enumerate(looks[row, arm]):
             matrix[0, t] = after["probe"].mean()
-            matrix[[1 + order.index(c) for c in sorted(order[: 2 * t + 2])], t] = after["by class"].mean(0)
+            matrix[[1 + order.index(c) for c in sorted(order[: 2 * t + 2])], t] = after[
+                "by class"
+            ].mean(0)
         tables[f"{row},\n{arm}"] = 100 * matrix
 fig, table = plots.number_grid(tables, ["all", *order], names, "class", "after task", columns=4)
-results.save_figure(fig, folder, "probes", table, f"{caption}. Probes of the last hidden layer (%), mean over seeds.")
+results.save_figure(
+    fig,
+    folder,
+    "probes",
+    table,
+    f"{caption}. Probes of the last hidden layer (%), mean over seeds.",
+)
 
 # %% [markdown]
 # After the second and third task a part of the belief stays with the right outputs of the task before where the control has moved on; after the fifth hardly.
@@ -368,9 +459,14 @@ for row in rows:
         if (row, arm) in runs:
             numbers[f"gain/{row}, {arm}"] = accuracy[row, arm] - accuracy[row, "no projection"]
 key = "accuracy/Adam, batch-norm, "
-gains = {part: numbers[key + part] - numbers[key + "no projection"] for part in ("one mean gradient", "head", "body")}
+gains = {
+    part: numbers[key + part] - numbers[key + "no projection"]
+    for part in ("one mean gradient", "head", "body")
+}
 for part in ("head", "body"):
-    numbers[f"share of the gain/{part}"] = metrics.ratio_of_means(gains[part], gains["one mean gradient"])
+    numbers[f"share of the gain/{part}"] = metrics.ratio_of_means(
+        gains[part], gains["one mean gradient"]
+    )
 numbers |= {f"change in the second half/{arm}": v for arm, v in slope.items()}
 verdicts = claims.read_claims("04a", numbers)
 Markdown(claims.claims_table(verdicts))

@@ -71,7 +71,9 @@ folder = results.output_folder(out, "04b_projection_measured")
 images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
 names = [task.name for task in stream.tasks]
-base = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, stop_at=0.98)
+base = training.TrainConfig(
+    epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, stop_at=0.98
+)
 network = partial(models.mlp, norm="batch")
 caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, batch-norm"
 
@@ -88,7 +90,9 @@ caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seed
 
 # %%
 class Shares(observers.Observer):
-    """Records the share along the basis of each step, and of a task's whole way along the basis that it began with."""
+    """Records the share along the basis of each step,
+    and of a task's whole way along the basis that it began with.
+    """
 
     def before_task(self, loop):
         self.start = self.before = vectors.flat(loop.model.parameters())
@@ -99,13 +103,19 @@ class Shares(observers.Observer):
         if self.basis is not None:
             step, off = now - self.before, torch.tensor(torch.nan)
             share = torch.where(loop.active, vectors.share_along(self.basis, step), off).tolist()
-            signed = torch.where(loop.active, torch.cosine_similarity(self.old, step, dim=1), off).tolist()
-            self.records.append({"task": loop.t, "step": loop.step, "step share": share, "signed": signed})
+            signed = torch.where(
+                loop.active, torch.cosine_similarity(self.old, step, dim=1), off
+            ).tolist()
+            self.records.append(
+                {"task": loop.t, "step": loop.step, "step share": share, "signed": signed}
+            )
         self.before = now
 
     def after_task(self, loop):
         if loop.t:
-            net = vectors.share_along(self.basis, vectors.flat(loop.model.parameters()) - self.start).tolist()
+            net = vectors.share_along(
+                self.basis, vectors.flat(loop.model.parameters()) - self.start
+            ).tolist()
             self.records.append({"task": loop.t, "step": -1, "net share": net})
         else:
             self.old = vectors.mean_gradient(loop, loop.task.x_train, loop.task.y_train)
@@ -118,23 +128,32 @@ optimizers = {
     "AdamW, decay 0.01": replace(base, optimizer="adamw", weight_decay=0.01),
     "AdamW, decay 1": replace(base, optimizer="adamw", weight_decay=1.0),
 }
-arms = {f"{what} projected": methods.OGD(1, "loss", project=what) for what in ("nothing", "gradient", "step", "both")}
+arms = {
+    f"{what} projected": methods.OGD(1, "loss", project=what)
+    for what in ("nothing", "gradient", "step", "both")
+}
 records, runs = {}, {}
 for name, config in optimizers.items():
     for arm, method in arms.items():
         records[name, arm] = Shares()
         chain, watch = [method, schedules.SlowDown(5)], [records[name, arm]]
-        runs[name, arm] = training.run_stream(network, chain, stream, config, range(seeds), observers=watch)
+        runs[name, arm] = training.run_stream(
+            network, chain, stream, config, range(seeds), observers=watch
+        )
 
 
 # %%
 def mean_share(key, what="step share"):
     """Mean over all steps of tasks 2 to 5, one value a seed, in percent."""
-    return 100 * np.nanmean([record[what] for record in records[key].records if what in record], axis=0)
+    return 100 * np.nanmean(
+        [record[what] for record in records[key].records if what in record], axis=0
+    )
 
 
 def angles(shares):
-    """Degrees between steps of task 2 and the orthogonal space, until the first replica stops: ``[seeds, steps]``."""
+    """Degrees between steps of task 2 and the orthogonal space, until the first replica stops:
+    ``[seeds, steps]``.
+    """
     signed = np.array([r["signed"] for r in shares.records if r["task"] == 1 and "signed" in r]).T
     return np.degrees(np.arcsin(signed[:, np.isfinite(signed).all(0)]))
 
@@ -144,13 +163,22 @@ angle = {key: angles(of) for key, of in records.items()}
 # %%
 fig, ax = plt.subplots(figsize=(8.5, 3.8))
 tables = []
-lines = {(n, "gradient projected"): n for n in optimizers} | {("Adam", "nothing projected"): "Adam, unprojected"}
+lines = {(n, "gradient projected"): n for n in optimizers} | {
+    ("Adam", "nothing projected"): "Adam, unprojected"
+}
 for i, (key, label) in enumerate(lines.items()):
     steps = np.arange(angle[key].shape[1]) + 1
     tables.append(plots.band(ax, steps, angle[key], label, index=i, marker=False, lw=1))
-ax.set(xlabel=f"step of training on {names[1]}", ylabel="angle to the orthogonal space (°)", xscale="log")
+ax.set(
+    xlabel=f"step of training on {names[1]}",
+    ylabel="angle to the orthogonal space (°)",
+    xscale="log",
+)
 plots.end_labels(ax, gap=0.075)
-note = f"{caption}. Gradient projected but for one line, one direction stored; 95 % bands.\nBelow 0: down the stored gradient, which lowers the old loss, to first order."
+note = (
+    f"{caption}. Gradient projected but for one line, one direction stored; 95 % bands.\n"
+    "Below 0: down the stored gradient, which lowers the old loss, to first order."
+)
 results.save_figure(fig, folder, "angles", pd.concat(tables), note)
 
 # %%
@@ -160,14 +188,21 @@ columns = {
     "share of a step along\nthe basis (%)": share,
     "share of a task's whole way\nalong the basis (%)": net,
     "accuracy, all ten\ndigits (%)": {
-        arm: {name: 100 * metrics.average_accuracy(runs[name, arm].accuracy) for name in optimizers} for arm in arms
+        arm: {name: 100 * metrics.average_accuracy(runs[name, arm].accuracy) for name in optimizers}
+        for arm in arms
     },
     "accuracy right after\neach task (%)": {
-        arm: {name: 100 * metrics.learning_accuracy(runs[name, arm].accuracy) for name in optimizers} for arm in arms
+        arm: {
+            name: 100 * metrics.learning_accuracy(runs[name, arm].accuracy) for name in optimizers
+        }
+        for arm in arms
     },
 }
 fig, axes, table = plots.arm_columns(columns)
-note = f"{caption}, at most {epochs} epochs a task.\nMean over the steps of tasks 2 to 5; accuracies on test digits; 95 % intervals."
+note = (
+    f"{caption}, at most {epochs} epochs a task.\n"
+    "Mean over the steps of tasks 2 to 5; accuracies on test digits; 95 % intervals."
+)
 results.save_figure(fig, folder, "steps", table, note)
 
 # %% [markdown]
@@ -198,7 +233,8 @@ class Stale(observers.Observer):
 
     def __init__(self):
         super().__init__()
-        self.kept, self.done = None, 0  # what was stored; steps of the tasks before, the first left out
+        # What was stored; steps of the tasks before, the first left out.
+        self.kept, self.done = None, 0
 
     def look(self, loop):
         first, picked = loop.stream.tasks[0], torch.arange(len(loop.seeds))
@@ -208,7 +244,9 @@ class Stale(observers.Observer):
         self.kept = self.kept or now | {"weights": weights}
         distance = (weights - self.kept["weights"]).norm(dim=1) / self.kept["weights"].norm(dim=1)
         record = {"step": self.done + loop.step * (loop.t > 0), "distance": distance.tolist()}
-        cosines = {k: torch.cosine_similarity(self.kept[k], g, dim=1).tolist() for k, g in now.items()}
+        cosines = {
+            k: torch.cosine_similarity(self.kept[k], g, dim=1).tolist() for k, g in now.items()
+        }
         self.records.append(record | cosines)
 
     def after_step(self, loop):
@@ -225,7 +263,9 @@ nets = {"plain": models.mlp, "batch-norm": network}
 for net_name, build in nets.items():
     for rate in lrs:
         watch, config = Stale(), replace(fixed, lr=rate)
-        training.run_stream(build, methods.OGD(1, "loss"), stream, config, range(seeds), observers=[watch])
+        training.run_stream(
+            build, methods.OGD(1, "loss"), stream, config, range(seeds), observers=[watch]
+        )
         followed[net_name, rate] = watch.records
 
 # %%
@@ -236,7 +276,10 @@ for i, ((net_name, rate), records) in enumerate(followed.items()):
     steps, distance = (np.array([r[key] for r in records]) for key in ("step", "distance"))
     for j, key in enumerate(titles):
         cosines = np.array([r[key] for r in records]).T
-        for ax, x, against in ((axes[2 * j], steps, "steps"), (axes[2 * j + 1], distance.mean(1), "distance")):
+        for ax, x, against in (
+            (axes[2 * j], steps, "steps"),
+            (axes[2 * j + 1], distance.mean(1), "distance"),
+        ):
             drawn = plots.band(ax, x, cosines, f"{net_name}, lr {rate:g}", index=i, marker=False)
             tables.append(drawn.assign(gradient=titles[key], against=against))
 for j, title in enumerate(titles.values()):
@@ -244,7 +287,10 @@ for j, title in enumerate(titles.values()):
     axes[2 * j + 1].set(title=title, xlabel="distance ‖w − w*‖ / ‖w*‖")
 axes[0].set_ylabel("cosine with itself, recomputed")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-note = f"{caption.removesuffix(', batch-norm')}. Task 1's gradients while tasks 2 to 5 are trained, {stale_epochs} epochs each, Adam; 95 % bands."
+note = (
+    f"{caption.removesuffix(', batch-norm')}. Task 1's gradients while tasks 2 to 5 are trained, "
+    f"{stale_epochs} epochs each, Adam; 95 % bands."
+)
 results.save_figure(fig, folder, "stale", pd.concat(tables), note)
 
 # %% [markdown]
@@ -263,7 +309,9 @@ results.save_figure(fig, folder, "stale", pd.concat(tables), note)
 # are far from trained out, with less to lose. **Prediction (paper).** OGD forgets less than SGD and stays below joint training.
 
 # %%
-drawn = torch.randperm(len(images.y_train), generator=torch.Generator().manual_seed(0))[:protocol_images]
+drawn = torch.randperm(len(images.y_train), generator=torch.Generator().manual_seed(0))[
+    :protocol_images
+]
 few = replace(images, x_train=images.x_train[drawn], y_train=images.y_train[drawn])
 protocol = training.TrainConfig(5, 10, 1e-3, optimizer="sgd", weight_decay=0.0)
 small = partial(models.mlp, (784, 100, 100, 10))
@@ -272,8 +320,12 @@ for kind, tasks in {"permuted": streams.permuted(few, 5), "rotated": streams.rot
     contenders = {"SGD": methods.Finetune(), "OGD, one mean gradient": methods.OGD(1, "loss")}
     contenders["OGD, logit gradients"] = methods.OGD(protocol_directions)
     for name, method in contenders.items():
-        lines[kind, name] = training.run_stream(small, method, tasks, protocol, range(seeds)).accuracy
-    both = training.run_stream(small, methods.Finetune(), streams.joint(tasks), protocol, range(seeds)).model
+        lines[kind, name] = training.run_stream(
+            small, method, tasks, protocol, range(seeds)
+        ).accuracy
+    both = training.run_stream(
+        small, methods.Finetune(), streams.joint(tasks), protocol, range(seeds)
+    ).model
     own = [training.accuracy_on(both, images, task.x_test, task.y_test) for task in tasks.tasks]
     lines[kind, "joint"] = torch.stack(own, 1)[:, None].expand(-1, 6, -1)
 
@@ -282,14 +334,23 @@ columns = {}
 for kind in ("permuted", "rotated"):
     found = {name: accuracy for (k, name), accuracy in lines.items() if k == kind}
     columns[f"{kind}: accuracy on\neach task at the end (%)"] = {
-        name: {f"task {t + 1}": 100 * accuracy[:, -1, t] for t in range(5)} for name, accuracy in found.items()
+        name: {f"task {t + 1}": 100 * accuracy[:, -1, t] for t in range(5)}
+        for name, accuracy in found.items()
     }
-    lost = {name: a[:, range(1, 5), range(4)] - a[:, -1, :4] for name, a in found.items() if name != "joint"}
+    lost = {
+        name: a[:, range(1, 5), range(4)] - a[:, -1, :4]
+        for name, a in found.items()
+        if name != "joint"
+    }
     columns[f"{kind}: forgotten since\nit was trained (points)"] = {
-        name: {f"task {t + 1}": 100 * lost[name][:, t] for t in range(4)} if name in lost else {} for name in found
+        name: {f"task {t + 1}": 100 * lost[name][:, t] for t in range(4)} if name in lost else {}
+        for name in found
     }
 fig, axes, table = plots.arm_columns(columns)
-note = f"{images.name}, {protocol_images:,} training digits a task, {seeds} seeds; test digits; 95 % intervals."
+note = (
+    f"{images.name}, {protocol_images:,} training digits "
+    f"a task, {seeds} seeds; test digits; 95 % intervals."
+)
 results.save_figure(fig, folder, "protocol", table, note)
 
 # %% [markdown]
@@ -318,7 +379,11 @@ class Clock(observers.Observer):
 def step_time(k):
     """Median seconds of a step of all replicas, with a basis of ``k`` random directions."""
     watch, method = Clock(), methods.OGD(0)
-    method.basis = torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5 if k else None
+    method.basis = (
+        torch.randn(seeds, k, size, generator=torch.Generator().manual_seed(0)) / size**0.5
+        if k
+        else None
+    )
     once, brief = replace(base, epochs=1, stop_at=None), streams.permuted(few, 1)
     training.run_stream(models.mlp, method, brief, once, range(seeds), observers=[watch])
     return float(np.median(np.diff(watch.records)))
@@ -332,7 +397,10 @@ fig, axes = plt.subplots(1, 2, figsize=(9, 3.3))
 for ax, column in zip(axes, cost.columns[1:], strict=True):
     ax.plot(cost["directions"], cost[column], marker="o", color=plots.COLORS[0])
     ax.set(xlabel="directions in the basis", ylabel=column, xscale="log", yscale="log")
-note = f"MLP of {size:,} weights, {seeds} replicas, batch {batch_size}, Adam; median over the steps of one pass, on one thread."
+note = (
+    f"MLP of {size:,} weights, {seeds} replicas, batch {batch_size}, "
+    "Adam; median over the steps of one pass, on one thread."
+)
 results.save_figure(fig, folder, "cost", cost, note)
 
 # %% [markdown]
@@ -341,7 +409,10 @@ results.save_figure(fig, folder, "cost", cost, note)
 
 # %%
 room = psutil.virtual_memory().available / (8 * seeds * size)
-print(f"Here up to {room:,.0f} directions fit for {seeds} replicas, {room * seeds:,.0f} for one. Beyond:")
+print(
+    f"Here up to {room:,.0f} directions fit for {seeds} "
+    f"replicas, {room * seeds:,.0f} for one. Beyond:"
+)
 try:
     vectors.check_room(replicas.Replicas(models.mlp, range(seeds)), 50_000, torch.device("cpu"))
 except MemoryError as error:
@@ -355,13 +426,19 @@ except MemoryError as error:
 # ## What became of the claims
 
 # %%
-numbers = {f"share along the basis/{n}, {arm}": v for arm, of in share.items() for n, v in of.items()}
+numbers = {
+    f"share along the basis/{n}, {arm}": v for arm, of in share.items() for n, v in of.items()
+}
 numbers |= {f"signed angle/{n}, {arm}": values.mean(1) for (n, arm), values in angle.items()}
 numbers |= {f"net share/{n}, {arm}": v for arm, of in net.items() for n, v in of.items()}
 accuracy = {key: metrics.average_accuracy(run.accuracy) for key, run in runs.items()}
 numbers |= {f"accuracy/{n}, {arm}": v for (n, arm), v in accuracy.items()}
-numbers |= {f"gain/{n}, {arm}": v - accuracy[n, "nothing projected"] for (n, arm), v in accuracy.items()}
-numbers |= {f"learned/{n}, {arm}": metrics.learning_accuracy(run.accuracy) for (n, arm), run in runs.items()}
+numbers |= {
+    f"gain/{n}, {arm}": v - accuracy[n, "nothing projected"] for (n, arm), v in accuracy.items()
+}
+numbers |= {
+    f"learned/{n}, {arm}": metrics.learning_accuracy(run.accuracy) for (n, arm), run in runs.items()
+}
 for (net_name, rate), records in followed.items():
     soon = [record for record in records if record["step"] <= 100][-1]
     for key in titles:
@@ -377,7 +454,16 @@ verdicts = claims.read_claims("04b", numbers)
 Markdown(claims.claims_table(verdicts))
 
 # %%
-keys = ("epochs", "stale_epochs", "batch_size", "lr", "lrs", "every", "protocol_images", "protocol_directions")
+keys = (
+    "epochs",
+    "stale_epochs",
+    "batch_size",
+    "lr",
+    "lrs",
+    "every",
+    "protocol_images",
+    "protocol_directions",
+)
 settings = {key: globals()[key] for key in keys}
 _ = results.save_run(folder, "04b", images.name, settings, range(seeds), numbers, verdicts)
 

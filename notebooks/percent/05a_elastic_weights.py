@@ -62,7 +62,9 @@ new, panels = 0.5 * (w - 2) ** 2, {"a weight that mattered": 3.0, "a weight that
 fig, axes = plt.subplots(1, 2, figsize=(9.5, 3.4), sharey=True)
 for ax, (title, fisher) in zip(axes, panels.items(), strict=True):
     held, rest = 0.5 * fisher * w**2, 2 / (1 + fisher)
-    ax.plot(w, held, color=plots.COLORS[0], ls="--", label="spring, in place of the old task's loss")
+    ax.plot(
+        w, held, color=plots.COLORS[0], ls="--", label="spring, in place of the old task's loss"
+    )
     ax.plot(w, new, color=plots.COLORS[1], ls=":", lw=2, label="new task's loss")
     ax.plot(w, new + held, color=plots.COLORS[7], label="what is minimised: their sum")
     coil = -0.55 + 0.16 * np.array([0, *[1, -1] * 6, 0])
@@ -71,8 +73,13 @@ for ax, (title, fisher) in zip(axes, panels.items(), strict=True):
     ax.set(title=title, xlabel="weight", ylabel="loss", ylim=(-1, 4.2), yticks=[])
     ax.set_xticks([0, rest], ["w*", "w"])
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-note = "A drawing, not a measurement: the stiffer the spring, the nearer to its old value w* a weight w comes to rest."
-results.save_figure(fig, folder, "springs", pd.DataFrame(panels.items(), columns=["weight", "stiffness"]), note)
+note = (
+    "A drawing, not a measurement: the stiffer the spring, "
+    "the nearer to its old value w* a weight w comes to rest."
+)
+results.save_figure(
+    fig, folder, "springs", pd.DataFrame(panels.items(), columns=["weight", "stiffness"]), note
+)
 
 # %% [markdown]
 # ## The idea
@@ -102,13 +109,24 @@ Markdown("```python\n" + "\n\n".join(sources) + "```")
 images = data.load(dataset, validation=validation)
 classes = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
 by_stream = {scenario: streams.split(images, classes, scenario) for scenario in streams.SCENARIOS}
-networks = {"task": models.mlp, "domain": partial(models.mlp, (784, 120, 84, 2)), "class": models.mlp}
-carried = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, allow_divergence=True)
+networks = {
+    "task": models.mlp,
+    "domain": partial(models.mlp, (784, 120, 84, 2)),
+    "class": models.mlp,
+}
+carried = training.TrainConfig(
+    epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, allow_divergence=True
+)
 optimizers = {"carried": carried, "fresh": replace(carried, fresh_optimizer=True)}
 
-one = replace(by_stream["class"], tasks=by_stream["class"].tasks[:1], groups=by_stream["class"].groups[:1])
+one = replace(
+    by_stream["class"], tasks=by_stream["class"].tasks[:1], groups=by_stream["class"].groups[:1]
+)
 run = training.run_stream(models.mlp, methods.EWC(100.0), one, replace(carried, epochs=1), [0])
-ewc, loop = run.methods[0], training.Loop(run.model, [], one, carried, (), next(run.model.parameters()).device)
+ewc, loop = (
+    run.methods[0],
+    training.Loop(run.model, [], one, carried, (), next(run.model.parameters()).device),
+)
 biases = [name for name in run.model.weights if name.endswith("bias")]
 at_anchor = ewc.penalty(loop, None, None).item()
 for bias in biases:
@@ -129,15 +147,23 @@ print(f"penalty at the anchor {at_anchor:.3g}; biases moved: {moved:.4g}, expect
 
 # %%
 def adam_steps(gradients):
-    """Adam's steps for one weight with these gradients, in units of the learning rate, by its own two running means."""
+    """Adam's steps for one weight with these gradients, in units of the learning rate,
+    by its own two running means.
+    """
     g = pd.Series(gradients)
     return (g.ewm(alpha=0.1).mean() / g.pow(2).ewm(alpha=0.001).mean().pow(0.5)).to_numpy()
 
 
-jump = {"moments carried": adam_steps([1e-3] * 1250 + [1.0] * 200)[1250:], "fresh optimizer": adam_steps([1.0] * 200)}
+jump = {
+    "moments carried": adam_steps([1e-3] * 1250 + [1.0] * 200)[1250:],
+    "fresh optimizer": adam_steps([1.0] * 200),
+}
 table = pd.DataFrame(jump, range(1, 201)).rename_axis("step after the gradient jumps")
 ax = table.plot(figsize=(7, 2.8), style=["-", "--"], ylabel="step ÷ learning rate", ylim=(0, None))
-note = "One weight, β = 0.9 and 0.999. With moments carried, the first steps into a new task are several times as long."
+note = (
+    "One weight, β = 0.9 and 0.999. With moments carried, the "
+    "first steps into a new task are several times as long."
+)
 results.save_figure(ax.figure, folder, "adam_step", table.reset_index(), note)
 
 # %% [markdown]
@@ -154,8 +180,15 @@ results.save_figure(ax.figure, folder, "adam_step", table.reset_index(), note)
 
 # %%
 count = {"train": permuted_images, "val": 300, "test": 300}
-spread = {of: np.linspace(0, len(getattr(images, f"y_{of}")) - 1, n).astype(int) for of, n in count.items()}
-few = {f"{part}_{of}": getattr(images, f"{part}_{of}")[index] for of, index in spread.items() for part in "xy"}
+spread = {
+    of: np.linspace(0, len(getattr(images, f"y_{of}")) - 1, n).astype(int)
+    for of, n in count.items()
+}
+few = {
+    f"{part}_{of}": getattr(images, f"{part}_{of}")[index]
+    for of, index in spread.items()
+    for part in "xy"
+}
 by_stream["permuted"] = streams.permuted(replace(images, **few), permutations)
 networks["permuted"] = models.mlp
 scored, others = list(range(200, 200 + seeds)), list(range(100, 100 + choosing))
@@ -169,7 +202,10 @@ kinds = {
     "online EWC": partial(methods.EWC, online=1.0),
     "SI": methods.SI,
     "L2": methods.L2,
-    "EWC, damped": lambda pairs: [methods.EWC([a for a, _ in pairs]), methods.L2([b for _, b in pairs])],
+    "EWC, damped": lambda pairs: [
+        methods.EWC([a for a, _ in pairs]),
+        methods.L2([b for _, b in pairs]),
+    ],
 }
 decades = [1e1, 1e2, 1e3, 1e4, 1e6, 1e8][:levels]
 halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0, 0.032, 0.01][:levels]
@@ -177,24 +213,50 @@ strengths = {"finetuning": [0.0], "EWC": decades, "online EWC": decades, "L2": h
 strengths["SI"] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5][:levels]
 strengths["EWC, damped"] = [(a, b) for a in decades[:3] for b in halves[:4]]
 strengths["domain", "EWC"] = strengths["domain", "online EWC"] = [*decades, 1.0, 3.2, 32.0][:levels]
-strengths["permuted", "EWC"] = strengths["permuted", "online EWC"] = [10.0, 3.2, 1.0, 32.0, 100.0, 0.32][:levels]
+strengths["permuted", "EWC"] = strengths["permuted", "online EWC"] = [
+    10.0,
+    3.2,
+    1.0,
+    32.0,
+    100.0,
+    0.32,
+][:levels]
 rows = {stream: ["finetuning", "EWC", "online EWC", "SI", "L2"] for stream in streams.SCENARIOS}
 rows |= {"domain": list(kinds), "permuted": ["finetuning", "EWC", "online EWC"]}
-arms = [(stream, optimizer, name) for stream in rows for optimizer in optimizers for name in rows[stream]]
+arms = [
+    (stream, optimizer, name)
+    for stream in rows
+    for optimizer in optimizers
+    for name in rows[stream]
+]
 
 
 # %%
 def trained(arm, values, which, evaluate="test"):
-    """The run of an arm with these strengths, for each strength one network a seed; read if it is on disk."""
+    """The run of an arm with these strengths, for each strength one network a seed.
+
+    Read if it is on disk.
+    """
     stream, optimizer, name = arm
     method = kinds[name]([value for value in values for _ in which])
     place = folder / "runs" / f"{', '.join(arm)}, {evaluate}{len(values)}"
-    setup = place, networks[stream], method, by_stream[stream], optimizers[optimizer], which * len(values), evaluate
+    setup = (
+        place,
+        networks[stream],
+        method,
+        by_stream[stream],
+        optimizers[optimizer],
+        which * len(values),
+        evaluate,
+    )
     return checkpoint.kept(*setup)
 
 
 def measures(run, arm, values):
-    """Accuracy after the stream, right after each task, and what was forgotten since, in percent; a row a network."""
+    """Accuracy after the stream, right after each task, and what was forgotten since, in percent.
+
+    A row a network.
+    """
     each = [(*arm, value) for value in values for _ in range(len(run.seeds) // len(values))]
     table = pd.DataFrame(each, columns=["stream", "optimizer", "method", "λ"])
     table["accuracy"] = 100 * metrics.average_accuracy(run.accuracy)
@@ -204,7 +266,9 @@ def measures(run, arm, values):
 
 
 tries = {arm: strengths.get((arm[0], arm[2]), strengths[arm[2]]) for arm in arms}
-swept = pd.concat([measures(trained(arm, values, others, "val"), arm, values) for arm, values in tries.items()])
+swept = pd.concat(
+    [measures(trained(arm, values, others, "val"), arm, values) for arm, values in tries.items()]
+)
 tried = swept.groupby(["stream", "optimizer", "method", "λ"], sort=False).mean()
 chosen = {arm: tried["accuracy"].loc[arm].idxmax() for arm in arms}
 test, ends, seen = {}, {}, {}
@@ -214,10 +278,19 @@ for arm in arms:
     ends[arm], seen[arm] = run.model, 100 * metrics.seen_accuracy(run.accuracy).numpy()
 
 # %%
-of = {s: {o: {n: test[s, o, n]["accuracy"] for n in rows[s]} for o in optimizers} for s in streams.SCENARIOS}
+of = {
+    s: {o: {n: test[s, o, n]["accuracy"] for n in rows[s]} for o in optimizers}
+    for s in streams.SCENARIOS
+}
 fig, axes, table = plots.arm_columns({f"{s}-incremental:\naccuracy (%)": of[s] for s in of})
 fig.legends[0].set_title("Adam's moments")
-results.save_figure(fig, folder, "chosen", table, f"{tests}. λ chosen on other seeds and held-out digits (appendix).")
+results.save_figure(
+    fig,
+    folder,
+    "chosen",
+    table,
+    f"{tests}. λ chosen on other seeds and held-out digits (appendix).",
+)
 
 # %% [markdown]
 # **Told the task** EWC, online EWC and SI reach 99 %, with either optimizer. L2 stays a point and a half behind.
@@ -236,22 +309,43 @@ results.save_figure(fig, folder, "chosen", table, f"{tests}. λ chosen on other 
 # **Prediction.** EWC, which leaves unimportant weights free, keeps more for the same loss in learning than L2, which holds them all.
 
 # %%
-lines = tried.drop(["finetuning", "EWC, damped"], level="method").reset_index().astype({"λ": float}).sort_values("λ")
-style = {"row": "optimizer", "col": "stream", "hue": "method", "style": "method", "kind": "line", "dashes": False}
+lines = (
+    tried.drop(["finetuning", "EWC, damped"], level="method")
+    .reset_index()
+    .astype({"λ": float})
+    .sort_values("λ")
+)
+style = {
+    "row": "optimizer",
+    "col": "stream",
+    "hue": "method",
+    "style": "method",
+    "kind": "line",
+    "dashes": False,
+}
 order, marks = rows["class"][1:], plots.MARKERS[:4]
 style |= {"hue_order": order, "style_order": order, "markers": marks, "height": 2.7, "aspect": 1.1}
 with plt.rc_context({"figure.constrained_layout.use": False}):
-    kept = {"sort": False, "col_order": streams.SCENARIOS, "facet_kws": {"sharex": "col", "sharey": "col"}}
+    kept = {
+        "sort": False,
+        "col_order": streams.SCENARIOS,
+        "facet_kws": {"sharex": "col", "sharey": "col"},
+    }
     grid = sns.relplot(lines, x="forgotten", y="learned", **kept, **style)
 for i, n in enumerate(order):
     for (o, s), ax in grid.axes_dict.items():
-        (x, dx), (y, dy) = (metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned"))
+        (x, dx), (y, dy) = (
+            metrics.interval(test[s, o, n][key]) for key in ("forgotten", "learned")
+        )
         ax.errorbar(x, y, dy, dx, color=plots.COLORS[i], fmt=marks[i], mfc="none", ms=11, capsize=2)
 for (_, s), ax in grid.axes_dict.items():
     ax.set(xlim=(-8, 103 if s == "class" else 45), ylim=(-3 if s == "class" else 58, 103))
 grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
-note = f"{caption}. Lines: λ from small (right) to large, held-out digits. Open: λ chosen, {seeds} seeds, 95 %."
+note = (
+    f"{caption}. Lines: λ from small (right) to large, "
+    f"held-out digits. Open: λ chosen, {seeds} seeds, 95 %."
+)
 results.save_figure(grid.figure, folder, "trade_off", lines, note)
 
 # %% [markdown]
@@ -274,12 +368,17 @@ for key, title in {"accuracy": "after the stream", "learned": "right after each 
     for o in optimizers:
         of = {name: tried[key].loc["domain", o, name].to_numpy() for name in rows["domain"]}
         edge, inside = of["EWC"][:3, None], of["EWC, damped"].reshape(len(decades[:3]), -1)
-        planes[f"{title} (%)\nmoments {o}"] = np.block([[of["finetuning"][None], of["L2"][None, :4]], [edge, inside]])
+        planes[f"{title} (%)\nmoments {o}"] = np.block(
+            [[of["finetuning"][None], of["L2"][None, :4]], [edge, inside]]
+        )
 lambdas, mus = [f"{a:g}" for a in [0, *decades[:3]]], [f"{b:g}" for b in [0, *halves[:4]]]
 fig, table = plots.number_grid(
     planes, lambdas, mus, "λ of EWC (first row: L2 alone)", "μ of L2 (first column: EWC alone)", 2
 )
-note = f"{caption}, domain-incremental;\nheld-out digits, mean of {choosing} networks that are not scored."
+note = (
+    f"{caption}, domain-incremental;\n"
+    f"held-out digits, mean of {choosing} networks that are not scored."
+)
 results.save_figure(fig, folder, "damping", table, note)
 
 # %% [markdown]
@@ -301,19 +400,30 @@ products = np.array([0.5, 1.0, 1.8, 2.2, 3.0])
 rates, broken = (sgd_lr, sgd_lr / 4), {}
 for rate in rates:
     settings = replace(carried, optimizer="sgd", lr=rate)
-    ewc = training.run_stream(networks["domain"], methods.EWC(0.0), first, settings, scored).methods[0]
-    strongest = torch.stack([f.flatten(1).amax(1) for f in ewc.springs.importance.values()]).amax(0).cpu()
+    ewc = training.run_stream(
+        networks["domain"], methods.EWC(0.0), first, settings, scored
+    ).methods[0]
+    strongest = (
+        torch.stack([f.flatten(1).amax(1) for f in ewc.springs.importance.values()]).amax(0).cpu()
+    )
     pushed = torch.cat([product / (rate * strongest) for product in products.tolist()]).tolist()
-    run = training.run_stream(networks["domain"], methods.EWC(pushed), two, settings, scored * len(products))
+    run = training.run_stream(
+        networks["domain"], methods.EWC(pushed), two, settings, scored * len(products)
+    )
     gone = run.diverged | (run.accuracy[:, 2, 1] < 0.6)  # the second task, of two outputs
     broken[rate] = gone.view(len(products), seeds).double().numpy()
 
 # %%
 index = pd.Index(products, name="learning rate × λ × largest Fisher, η λ max F")
 shares = pd.DataFrame({f"η = {rate:g}": 100 * broken[rate].mean(1) for rate in rates}, index)
-ax = shares.plot(figsize=(7.5, 3.2), style=["o-", "s--"], ylim=(-4, 104), ylabel="runs that broke down (%)")
+ax = shares.plot(
+    figsize=(7.5, 3.2), style=["o-", "s--"], ylim=(-4, 104), ylabel="runs that broke down (%)"
+)
 plots.mark(ax, 2, "predicted: 2")
-note = f"{images.name}, domain-incremental, tasks 1 and 2, SGD, {seeds} seeds; broken: diverged or at chance."
+note = (
+    f"{images.name}, domain-incremental, tasks 1 and 2, "
+    f"SGD, {seeds} seeds; broken: diverged or at chance."
+)
 results.save_figure(ax.figure, folder, "stability", shares.reset_index(), note)
 
 # %% [markdown]
@@ -332,7 +442,10 @@ results.save_figure(ax.figure, folder, "stability", shares.reset_index(), note)
 for o in optimizers:
     learned, arm = tried["learned"].loc["class", o, "EWC"], ("class", o, "EWC that learns")
     level = min(90, tried["learned"].loc["class", o, "finetuning"].item() - 5)
-    kinds[arm[2]], chosen[arm] = methods.EWC, learned.index[max(0, np.cumprod(learned >= level).sum() - 1)]
+    kinds[arm[2]], chosen[arm] = (
+        methods.EWC,
+        learned.index[max(0, np.cumprod(learned >= level).sum() - 1)],
+    )
     run = trained(arm, [chosen[arm]], scored)
     test[arm], ends[arm] = measures(run, arm, [chosen[arm]]).to_dict("list"), run.model
 order = [label for task in by_stream["class"].tasks for label in task.labels]
@@ -342,32 +455,54 @@ own = by_stream["task"].allowed(0, 10)
 
 
 def knowledge(model):
-    """What a network knows of old digits, one value a seed, and its answers: ``[digit, answer]``, in percent."""
+    """What a network knows of old digits, one value a seed, and its answers:
+    ``[digit, answer]``, in percent.
+    """
     logits = training.predict(model, images, images.x_test)
     answers, told = logits.argmax(2), logits.masked_fill(~own[y], -torch.inf).argmax(2)
     _, hidden = training.activations(model, images, images.x_val[index], ["act2"])
     found = {"probe": probes.linear_probe(hidden["act2"], images.y_val[index], fitted)["accuracy"]}
     found["task-aware"] = (told == y)[:, old].double().mean(1).numpy()
-    found["called new"] = torch.isin(answers, torch.tensor(order[-2:]))[:, old].double().mean(1).numpy()
+    found["called new"] = (
+        torch.isin(answers, torch.tensor(order[-2:]))[:, old].double().mean(1).numpy()
+    )
     shares = torch.nn.functional.one_hot(answers, 10).double().mean(0)
-    return found | {"answers": 100 * torch.stack([shares[y == c].mean(0) for c in order])[:, order].numpy()}
+    return found | {
+        "answers": 100 * torch.stack([shares[y == c].mean(0) for c in order])[:, order].numpy()
+    }
 
 
 ends["class", "carried", "untrained"] = replicas.Replicas(models.mlp, scored)
 known = ["untrained", "finetuning", "EWC", "EWC that learns"]
-looks = {(o, n): knowledge(ends["class", o, n]) for n in known for o in optimizers if ("class", o, n) in ends}
+looks = {
+    (o, n): knowledge(ends["class", o, n])
+    for n in known
+    for o in optimizers
+    if ("class", o, n) in ends
+}
 
 # %%
-wanted = {"probe": "probe of last\nlayer (%)", "task-aware": "told the\ntask (%)", "called new": "called\n9 or 0 (%)"}
-of = {key: {o: {n: 100 * looks[o, n][key] for n in known if (o, n) in looks} for o in optimizers} for key in wanted}
+wanted = {
+    "probe": "probe of last\nlayer (%)",
+    "task-aware": "told the\ntask (%)",
+    "called new": "called\n9 or 0 (%)",
+}
+of = {
+    key: {o: {n: 100 * looks[o, n][key] for n in known if (o, n) in looks} for o in optimizers}
+    for key in wanted
+}
 fig, axes, table = plots.arm_columns({title: of[key] for key, title in wanted.items()})
 fig.legends[0].set_title("Adam's moments")
 learners = " and ".join(f"{chosen['class', o, 'EWC that learns']:g}" for o in optimizers)
-results.save_figure(fig, folder, "head", table, f"{tests}. Right: old digits. EWC that learns: λ = {learners}.")
+results.save_figure(
+    fig, folder, "head", table, f"{tests}. Right: old digits. EWC that learns: λ = {learners}."
+)
 
 # %%
 shown = {n: looks["carried", n]["answers"] for n in known[1:]}
-fig, table = plots.number_grid(shown, order, order, "digit shown, in order of training", "answer", columns=3)
+fig, table = plots.number_grid(
+    shown, order, order, "digit shown, in order of training", "answer", columns=3
+)
 note = f"{caption}, moments carried. Share of answers (%), test digits, mean of {seeds} seeds."
 results.save_figure(fig, folder, "answers", table, note)
 
@@ -392,11 +527,18 @@ tables = []
 for (stream, o, n), values in seen.items():
     if stream == "permuted":
         i, line = rows["permuted"].index(n), "-" if o == "carried" else "--"
-        tables.append(plots.band(ax, range(1, permutations + 1), values, f"{n}, {o}", i, ls=line, ms=3))
+        tables.append(
+            plots.band(ax, range(1, permutations + 1), values, f"{n}, {o}", i, ls=line, ms=3)
+        )
 ax.set(xlabel="tasks learned", ylabel="accuracy on all tasks seen (%)", ylim=(0, 100))
 plots.end_labels(ax, gap=0.07)
-note = f"{images.name}, {permutations} permutations of {permuted_images:,} digits, {epochs} epochs; {seeds} seeds, 95 % bands."
-results.save_figure(fig, folder, "permuted", pd.concat(tables).rename(columns={"x": "tasks", "label": "arm"}), note)
+note = (
+    f"{images.name}, {permutations} permutations of {permuted_images:,} "
+    f"digits, {epochs} epochs; {seeds} seeds, 95 % bands."
+)
+results.save_figure(
+    fig, folder, "permuted", pd.concat(tables).rename(columns={"x": "tasks", "label": "arm"}), note
+)
 
 # %% [markdown]
 # The prediction fails. With carried moments EWC ends at 72.4%<!--=05a accuracy/permuted, EWC as .1%--> and online EWC at 75.8%<!--=05a accuracy/permuted, online EWC as .1%-->, each at the λ that was best on
@@ -412,9 +554,13 @@ ending = {"carried": "", "fresh": ", fresh"}
 for (s, o, n), found in test.items():
     for key in ("accuracy", "learned", "forgotten"):
         numbers[f"{key}/{s}, {n}{ending[o]}"] = np.array(found[key]) / 100
-    numbers[f"strength/{s}, {n}{ending[o]}"] = chosen[s, o, n] if n != "EWC, damped" else str(chosen[s, o, n])
+    numbers[f"strength/{s}, {n}{ending[o]}"] = (
+        chosen[s, o, n] if n != "EWC, damped" else str(chosen[s, o, n])
+    )
     accuracy = numbers[f"accuracy/{s}, {n}{ending[o]}"]
-    numbers[f"gain/{s}, {n}{ending[o]}"] = accuracy - numbers[f"accuracy/{s}, finetuning{ending[o]}"]
+    numbers[f"gain/{s}, {n}{ending[o]}"] = (
+        accuracy - numbers[f"accuracy/{s}, finetuning{ending[o]}"]
+    )
     numbers[f"optimizer gain/{s}, {n}"] = accuracy - numbers[f"accuracy/{s}, {n}"]
 for (o, n), found in looks.items():
     numbers |= {f"{key}/{n}{ending[o]}": found[key] for key in wanted}
@@ -425,8 +571,20 @@ verdicts = claims.read_claims("05a", numbers)
 Markdown(claims.claims_table(verdicts))
 
 # %%
-keys = ("epochs", "batch_size", "lr", "levels", "choosing", "permutations", "permuted_images", "sgd_lr", "validation")
-_ = results.save_run(folder, "05a", images.name, {key: globals()[key] for key in keys}, scored, numbers, verdicts)
+keys = (
+    "epochs",
+    "batch_size",
+    "lr",
+    "levels",
+    "choosing",
+    "permutations",
+    "permuted_images",
+    "sgd_lr",
+    "validation",
+)
+_ = results.save_run(
+    folder, "05a", images.name, {key: globals()[key] for key in keys}, scored, numbers, verdicts
+)
 
 # %% [markdown]
 # ## Appendix: all strengths
@@ -436,13 +594,18 @@ _ = results.save_run(folder, "05a", images.name, {key: globals()[key] for key in
 # %%
 table = swept[~swept["method"].isin(["finetuning", "EWC, damped"])].astype({"λ": float})
 with plt.rc_context({"figure.constrained_layout.use": False}):
-    grid = sns.relplot(table, x="λ", y="accuracy", errorbar=("pi", 100), facet_kws={"sharey": "col"}, **style)
+    grid = sns.relplot(
+        table, x="λ", y="accuracy", errorbar=("pi", 100), facet_kws={"sharey": "col"}, **style
+    )
 for (o, s), ax in grid.axes_dict.items():
     ax.axhline(tried["accuracy"].loc[s, o, "finetuning"].item(), color="0.4", ls=":", lw=1)
     ax.set(xscale="log")
 grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("strength λ", "after the stream (%)")
-note = f"{caption}; held-out digits, mean and range of {choosing} networks that are not scored. Dotted: finetuning."
+note = (
+    f"{caption}; held-out digits, mean and range of {choosing} "
+    "networks that are not scored. Dotted: finetuning."
+)
 results.save_figure(grid.figure, folder, "strengths", table, note)
 
 # %%
@@ -476,7 +639,10 @@ small = streams.split(data.load("mnist-5k", validation=500), classes, "class")
 for strength in (0.0, 1000.0):
     short = replace(carried, fresh_optimizer=True, epochs=1)
     run = training.run_stream(models.mlp, methods.EWC(strength), small, short, range(3))
-    print(f"λ = {strength:g}:", results.plus_minus(100 * metrics.average_accuracy(run.accuracy), unit=" %"))
+    print(
+        f"λ = {strength:g}:",
+        results.plus_minus(100 * metrics.average_accuracy(run.accuracy), unit=" %"),
+    )
 
 # %% [markdown]
 # You should see that with λ = 1000 no more is kept.

@@ -24,7 +24,18 @@ from IPython.display import Markdown
 from torch.func import functional_call, jvp
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -88,19 +99,27 @@ Markdown("```python\n" + inspect.getsource(methods.EWC) + "```")
 # task at 95 % running accuracy. (`TrainConfig.stop_at` looks once an epoch: too late here.)
 # %%
 class ImplicitEWC(methods.EWC):
-    """EWC's springs, taken out of the optimizer's hands: an implicit step after each of its steps, no penalty."""
+    """EWC's springs, taken out of the optimizer's hands:
+    an implicit step after each of its steps, no penalty.
+    """
 
     def penalty(self, loop, batch, logits):
         return None
 
     def after_step(self, loop):
         for name, fisher in self.springs.importance.items():
-            stiff = loop.config.lr * self.strength.to(fisher).view(-1, *[1] * (fisher.ndim - 1)) * fisher
+            stiff = (
+                loop.config.lr
+                * self.strength.to(fisher).view(-1, *[1] * (fisher.ndim - 1))
+                * fisher
+            )
             loop.model.weights[name].data.add_(stiff * self.springs.anchor[name]).div_(1 + stiff)
 
 
 class WarmEWC(methods.EWC):
-    """EWC with the Fisher of softmax(z / 2), which is never as sure: the last layer of a copy is halved."""
+    """EWC with the Fisher of softmax(z / 2), which is never as sure:
+    the last layer of a copy is halved.
+    """
 
     def importance_of(self, loop):
         warm = copy.copy(loop)
@@ -109,7 +128,8 @@ class WarmEWC(methods.EWC):
         for name in head:
             warm.model.weights[name].data /= 2
         found = super().importance_of(warm)
-        return found | {name: found[name] / 4 for name in head}  # chain rule: these weights were halved themselves
+        # Chain rule: these weights were halved themselves.
+        return found | {name: found[name] / 4 for name in head}
 
 
 # %%
@@ -125,7 +145,9 @@ class Smoothing(methods.Method):
 
 
 class StopEarly(methods.Method):
-    """Ends a task, replica by replica, once the running accuracy over about ten batches passes config.stop_at."""
+    """Ends a task, replica by replica, once the running accuracy over about ten batches passes
+    config.stop_at.
+    """
 
     def before_task(self, loop):
         self.right = torch.full([len(loop.model)], 0.5, device=loop.device)
@@ -140,14 +162,20 @@ class StopEarly(methods.Method):
 # %%
 images = data.load(dataset, validation=validation)
 classes = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
-domain, shared, told = (streams.split(images, classes, scenario) for scenario in ("domain", "class", "task"))
+domain, shared, told = (
+    streams.split(images, classes, scenario) for scenario in ("domain", "class", "task")
+)
 carried = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
 fresh = replace(carried, fresh_optimizer=True)
 two_outputs = partial(models.mlp, (784, 120, 84, 2))
 with_norm = partial(models.mlp, (784, 120, 84, 2), norm="batch")
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task, Adam"
+caption = (
+    f"{images.name}, {len(images.y_train):,} training "
+    f"digits, {seeds} seeds, {epochs} epochs a task, Adam"
+)
 strengths = [1e2, 1e4, 1e6, 1e8]
-powers = {1e2: "10²", 1e4: "10⁴", 1e5: "10⁵", 1e6: "10⁶", 1e8: "10⁸"}  # as they are written in figures
+# As they are written in figures.
+powers = {1e2: "10²", 1e4: "10⁴", 1e5: "10⁵", 1e6: "10⁶", 1e8: "10⁸"}
 runs = {}
 
 
@@ -160,19 +188,35 @@ class Free(observers.Observer):
 
     def before_task(self, loop):
         if loop.t and self.strength:
-            fisher = torch.cat([f.flatten(1) for f in loop.methods[0].springs.importance.values()], 1)
+            fisher = torch.cat(
+                [f.flatten(1) for f in loop.methods[0].springs.importance.values()], 1
+            )
             self.records.append((lr * self.strength * fisher < 1).double().mean(1))
 
 
-def train(arm, strength, method, stream=domain, build=two_outputs, config=fresh, who=range(seeds), watch=(), **more):
+def train(
+    arm,
+    strength,
+    method,
+    stream=domain,
+    build=two_outputs,
+    config=fresh,
+    who=range(seeds),
+    watch=(),
+    **more,
+):
     """Train replicas; keep what came of them, in percent, and what ``Free`` saw."""
     free = Free(strength)
     run = training.run_stream(build, method, stream, config, who, observers=[free, *watch], **more)
     measured = {"accuracy": metrics.average_accuracy, "learned": metrics.learning_accuracy}
-    runs[arm, strength] = {key: 100 * measure(run.accuracy).numpy() for key, measure in measured.items()}
+    runs[arm, strength] = {
+        key: 100 * measure(run.accuracy).numpy() for key, measure in measured.items()
+    }
     runs[arm, strength]["forgotten"] = -100 * metrics.backward_transfer(run.accuracy).numpy()
     runs[arm, strength]["free"] = (
-        100 * torch.stack(free.records).mean(0).numpy() if free.records else np.full(len(who), 100.0)
+        100 * torch.stack(free.records).mean(0).numpy()
+        if free.records
+        else np.full(len(who), 100.0)
     )
     return run
 
@@ -186,14 +230,19 @@ run = training.run_stream(two_outputs, methods.EWC(1.0), first, replace(fresh, e
 bias = run.model.weights["fc3.bias"]
 loop = training.Loop(run.model, run.methods, first, fresh, (), bias.device)
 logits, y = torch.randn(1, 64, 2), torch.randint(2, (1, 64))
-smoothed = F.cross_entropy(logits.mT, y) + Smoothing(0.1).penalty(loop, methods.Batch(None, y, 64), logits)
+smoothed = F.cross_entropy(logits.mT, y) + Smoothing(0.1).penalty(
+    loop, methods.Batch(None, y, 64), logits
+)
 gap = (smoothed - F.cross_entropy(logits.mT, y, label_smoothing=0.1)).abs().item()
 print("label smoothing is PyTorch's:", gap < 1e-6)
 implicit, start = ImplicitEWC(1e12), bias.detach().clone()
 implicit.springs = run.methods[0].springs
 bias.data += 0.1
 implicit.after_step(loop)
-print(f"implicit step, λ = 10¹²: biases moved by 0.1 are {(bias - start).abs().max():.0e} away after it")
+print(
+    "implicit step, λ = 10¹²: biases moved by 0.1 are "
+    f"{(bias - start).abs().max():.0e} away after it"
+)
 
 # %% [markdown]
 # ## Is it bouncing?
@@ -211,22 +260,35 @@ for name, config in {"carried": carried, "fresh": fresh}.items():
         train(f"implicit, {name}", strength, ImplicitEWC(strength), config=config)
 
 # %%
-measures = {"forgotten": "forgotten since it was\ntrained (points)", "learned": "accuracy right after\neach task (%)"}
+measures = {
+    "forgotten": "forgotten since it was\ntrained (points)",
+    "learned": "accuracy right after\neach task (%)",
+}
 measures["accuracy"] = "accuracy after\nthe stream (%)"
 
 
 def sweep_figure(rows, measures, name, note):
-    """A row of panels for each title -> arms (arm -> its λ = 0), a column for each measure, a line for each arm."""
+    """A row of panels for each title -> arms (arm -> its λ = 0), a column for each measure,
+    a line for each arm.
+    """
     size = (0.6 + 3.3 * len(measures), 0.9 + 2.6 * len(rows))
-    fig, axes = plt.subplots(len(rows), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False)
+    fig, axes = plt.subplots(
+        len(rows), len(measures), figsize=size, sharex=True, sharey="col", squeeze=False
+    )
     tables = []
     for row, (title, arms) in zip(axes, rows.items(), strict=True):
         for ax, (key, label) in zip(row, measures.items(), strict=True):
             for i, (arm, without) in enumerate(arms.items()):
                 values = np.stack([runs[arm, strength][key] for strength in strengths], 1)
-                tables.append(plots.band(ax, strengths, values, arm.split(", ")[0], i).assign(arm=arm, measure=key))
+                tables.append(
+                    plots.band(ax, strengths, values, arm.split(", ")[0], i).assign(
+                        arm=arm, measure=key
+                    )
+                )
                 if key != "free":
-                    ax.axhline(runs[without, 0.0][key].mean(), color=plots.COLORS[i], ls=":", lw=1.5)
+                    ax.axhline(
+                        runs[without, 0.0][key].mean(), color=plots.COLORS[i], ls=":", lw=1.5
+                    )
             ax.set(xscale="log", ylabel=label)
             ax.set_xticks(strengths, [powers[strength] for strength in strengths])
             ax.minorticks_off()
@@ -236,12 +298,17 @@ def sweep_figure(rows, measures, name, note):
         ax.set_ylim(max(low, -5), min(high, 103))
     plt.setp(axes[-1], xlabel="strength λ")
     fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
-    results.save_figure(fig, folder, name, pd.concat(tables).rename(columns={"x": "strength"}), note)
+    results.save_figure(
+        fig, folder, name, pd.concat(tables).rename(columns={"x": "strength"}), note
+    )
 
 
 # %%
 titles = {"carried": "Adam's moments carried", "fresh": "a fresh Adam for each task"}
-rows = {title: {f"{arm}, {k}": f"finetuning, {k}" for arm in ("penalty", "implicit")} for k, title in titles.items()}
+rows = {
+    title: {f"{arm}, {k}": f"finetuning, {k}" for arm in ("penalty", "implicit")}
+    for k, title in titles.items()
+}
 note = f"{caption}; domain-incremental, test digits, 95 % bands. Dotted: finetuning."
 sweep_figure(rows, measures, "bouncing", note)
 
@@ -264,9 +331,15 @@ for strength in strengths:
     train("Fisher at temperature 2, fresh", strength, WarmEWC(strength))
 
 # %%
-arms = {"penalty, fresh": "finetuning, fresh", "Fisher at temperature 2, fresh": "finetuning, fresh"}
+arms = {
+    "penalty, fresh": "finetuning, fresh",
+    "Fisher at temperature 2, fresh": "finetuning, fresh",
+}
 arms |= {arm: arm for arm in ("smoothed, fresh", "stopped at 95 %, fresh")}
-note = f"{caption}, fresh for each task;\ndomain-incremental, test digits, 95 % bands. Dotted: no springs."
+note = (
+    f"{caption}, fresh for each task;\n"
+    "domain-incremental, test digits, 95 % bands. Dotted: no springs."
+)
 sweep_figure({"": arms}, {"free": "free weights,\nη λ F < 1 (%)"} | measures, "vanishing", note)
 
 
@@ -284,10 +357,15 @@ sweep_figure({"": arms}, {"free": "free weights,\nη λ F < 1 (%)"} | measures, 
 # **Prediction.** At $\lambda = 10^8$ the free weights bring task 1 back, better than random ones do. The stiff ones bring nothing back.
 # %%
 class Way(observers.Observer):
-    """Keeps network and Fisher after task 1, and the way of all weights since then at some steps of task 2."""
+    """Keeps network and Fisher after task 1, and the way of all weights since then at some steps of
+    task 2.
+    """
 
     def keep(self, loop):
-        way = {n: w.detach() - self.kept["before"].weights[n].detach() for n, w in loop.model.weights.items()}
+        way = {
+            n: w.detach() - self.kept["before"].weights[n].detach()
+            for n, w in loop.model.weights.items()
+        }
         self.kept["steps"].append((loop.step, way))
 
     def after_step(self, loop):
@@ -312,10 +390,17 @@ for strength in [0.0, *strengths]:
 put_back, draw = {}, torch.Generator().manual_seed(0)
 for strength, of in kept.items():
     free = {n: lr * strength * f < 1 for n, f in of["fisher"].items()}
-    shares = {n: f.double().flatten(1).mean(1).view(-1, *[1] * (f.ndim - 1)).cpu() for n, f in free.items()}
+    shares = {
+        n: f.double().flatten(1).mean(1).view(-1, *[1] * (f.ndim - 1)).cpu()
+        for n, f in free.items()
+    }
     drawn = {n: torch.rand(f.shape, generator=draw) < shares[n] for n, f in free.items()}
     masks = {"nothing": {n: torch.zeros_like(f) for n, f in free.items()}}
-    masks |= {"stiff weights": {n: ~f for n, f in free.items()}, "free weights": free, "as many at random": drawn}
+    masks |= {
+        "stiff weights": {n: ~f for n, f in free.items()},
+        "free weights": free,
+        "as many at random": drawn,
+    }
     for name, mask in masks.items():
         other = copy.deepcopy(of["model"])
         for n, change in of["steps"][-1][1].items():
@@ -327,9 +412,14 @@ columns = {}
 for t, strength in ((0, 1e4), (0, 1e8), (1, 1e4), (1, 1e8)):
     label = f"task {t + 1}, λ = {powers[strength]}:\naccuracy (%)"
     columns[label] = {name: values[:, t] for (s, name), values in put_back.items() if s == strength}
-fig, axes, table = plots.dot_columns(columns, "put back, after task 2, to where they were after task 1:")
+fig, axes, table = plots.dot_columns(
+    columns, "put back, after task 2, to where they were after task 1:"
+)
 plt.setp(axes, xlim=(40, 103))
-note = f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\nStiff: η λ F ≥ 1. At random: as many of each layer as are free."
+note = (
+    f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\n"
+    "Stiff: η λ F ≥ 1. At random: as many of each layer as are free."
+)
 results.save_figure(fig, folder, "put_back", table, note)
 
 # %% [markdown]
@@ -359,12 +449,16 @@ for strength, of in kept.items():
                 at, slope = jvp(call, (start,), (change,))
                 end = call({n: start[n] + change[n] for n in start})
             p, here = at.softmax(1), F.cross_entropy(at, y)
-            spread = (p * slope.square()).sum(1) - (p * slope).sum(1).square()  # of d log p over the labels
+            # Of d log p over the labels.
+            spread = (p * slope.square()).sum(1) - (p * slope).sum(1).square()
             rise = {"true": F.cross_entropy(end, y) - here, "whole Fisher": spread.mean() / 2}
             rise["linearised network"] = F.cross_entropy(at + slope, y) - here
             held = (of["fisher"][n][r].to(x.device) * change[n].square() for n in start)
             rise["diagonal Fisher"] = sum(part.sum() for part in held) / 2
-            rows += ({"λ": strength, "seed": r, "step": step, "loss": k, "rise": v.item()} for k, v in rise.items())
+            rows += (
+                {"λ": strength, "seed": r, "step": step, "loss": k, "rise": v.item()}
+                for k, v in rise.items()
+            )
 rises = pd.DataFrame(rows)
 
 # %%
@@ -374,11 +468,18 @@ for ax, strength in zip(axes, (0.0, 1e4, 1e8), strict=True):
         table = rises[(rises["λ"] == strength) & (rises["loss"] == kind)]
         wide = table.pivot(index="seed", columns="step", values="rise")
         plots.band(ax, wide.columns, wide.to_numpy(), kind, i, ms=5)
-    ax.set(xscale="log", xlabel="step of task 2", title=f"EWC, λ = {powers[strength]}" if strength else "finetuning")
+    ax.set(
+        xscale="log",
+        xlabel="step of task 2",
+        title=f"EWC, λ = {powers[strength]}" if strength else "finetuning",
+    )
     ax.set(yscale="log", ylim=(1e-10, 30))
 axes[0].set_ylabel("rise of task 1's loss (nats)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-note = f"{caption}, fresh for each task;\ndomain-incremental, all of task 1's training digits, 95 % bands."
+note = (
+    f"{caption}, fresh for each task;\n"
+    "domain-incremental, all of task 1's training digits, 95 % bands."
+)
 results.save_figure(fig, folder, "quadratic", rises, note)
 
 
@@ -403,7 +504,10 @@ class HoldRows(methods.Method):
         self.rows = rows
 
     def after_task(self, loop):
-        self.kept = {name: loop.model.weights[name].detach()[:, self.rows].clone() for name in loop.model.head}
+        self.kept = {
+            name: loop.model.weights[name].detach()[:, self.rows].clone()
+            for name in loop.model.head
+        }
 
     def after_step(self, loop):
         for name, rows in self.kept.items() if loop.t else ():
@@ -413,7 +517,10 @@ class HoldRows(methods.Method):
 # %%
 seen = streams.split(images, classes, "class", outputs="seen")
 later = [label for group in classes[1:] for label in group]
-arms = {("all outputs", 0.0): (methods.Finetune(), shared), ("outputs seen", 0.0): (methods.Finetune(), seen)}
+arms = {
+    ("all outputs", 0.0): (methods.Finetune(), shared),
+    ("outputs seen", 0.0): (methods.Finetune(), seen),
+}
 arms["all outputs", 1e8] = methods.EWC(1e8), shared
 arms["all outputs, rows held", 1e8] = [methods.EWC(1e8), HoldRows(later)], shared
 arms["outputs seen", 1e8] = methods.EWC(1e8), seen
@@ -442,13 +549,25 @@ for (arm, strength), (method, stream) in arms.items():
     answers = training.predict(run.model, images, images.x_test[old]).argmax(2)
     look["called"] = 100 * torch.isin(answers, torch.tensor(classes[-1])).double().mean(1).numpy()
     look["told"] = 100 * training.task_accuracies(run.model, told)[:, :-1].mean(1).numpy()
-    look["moved"] = (run.model.weights["fc3.bias"].detach()[:, classes[-1]] - look["bias"]).abs().mean(1).cpu().numpy()
+    look["moved"] = (
+        (run.model.weights["fc3.bias"].detach()[:, classes[-1]] - look["bias"])
+        .abs()
+        .mean(1)
+        .cpu()
+        .numpy()
+    )
 
 # %%
-labels = {key: f"{key[0]}, " + (f"λ = {powers[key[1]]}" if key[1] else "no springs") for key in looks}
+labels = {
+    key: f"{key[0]}, " + (f"λ = {powers[key[1]]}" if key[1] else "no springs") for key in looks
+}
 columns = {
-    "accuracy after\nthe stream (%)": {label: runs[key]["accuracy"] for key, label in labels.items()},
-    "accuracy right after\neach task (%)": {label: runs[key]["learned"] for key, label in labels.items()},
+    "accuracy after\nthe stream (%)": {
+        label: runs[key]["accuracy"] for key, label in labels.items()
+    },
+    "accuracy right after\neach task (%)": {
+        label: runs[key]["learned"] for key, label in labels.items()
+    },
     "old digits, told\nthe task (%)": {label: looks[key]["told"] for key, label in labels.items()},
     "old digits called\n9 or 0 (%)": {label: looks[key]["called"] for key, label in labels.items()},
 }
@@ -481,7 +600,9 @@ class Averaged(methods.EWC):
         found = super().importance_of(loop)
         mean = torch.cat([f.flatten(1) for f in found.values()], 1).mean(1)
         means = {n: mean if self.one else f.flatten(1).mean(1) for n, f in found.items()}
-        return {n: means[n].view(-1, *[1] * (f.ndim - 1)).expand_as(f).clone() for n, f in found.items()}
+        return {
+            n: means[n].view(-1, *[1] * (f.ndim - 1)).expand_as(f).clone() for n, f in found.items()
+        }
 
 
 class AlwaysZero(methods.EWC):
@@ -493,7 +614,7 @@ class AlwaysZero(methods.EWC):
 
 
 class TrainingMode(methods.EWC):
-    """The Fisher pass runs in training mode: batch-norm's statistics follow what is passed through."""
+    """The Fisher pass runs in training mode: batch-norm's statistics follow what passes."""
 
     def importance_of(self, loop):
         loop.model.train()
@@ -516,23 +637,45 @@ variants = {  # label -> network, method
 chosen = {}
 for name, (build, make) in variants.items():
     for strength in grid:
-        train(f"{name}, other seeds", strength, make(strength), build=build, who=others, evaluate="val")
+        train(
+            f"{name}, other seeds",
+            strength,
+            make(strength),
+            build=build,
+            who=others,
+            evaluate="val",
+        )
     best = [runs[f"{name}, other seeds", strength]["accuracy"].mean() for strength in grid]
     chosen[name] = grid[int(np.argmax(best))]
     train(name, chosen[name], make(chosen[name]), build=build)
-chosen |= {"anchor is the live weights": 1e4, "batch-norm: finetuning": 0.0, "finetuning, fresh": 0.0}
+chosen |= {
+    "anchor is the live weights": 1e4,
+    "batch-norm: finetuning": 0.0,
+    "finetuning, fresh": 0.0,
+}
 train("anchor is the live weights", 1e4, AlwaysZero(1e4))
 train("batch-norm: finetuning", 0.0, methods.Finetune(), build=with_norm)
 
 # %%
-shown = ["finetuning, fresh", *list(variants)[:4], "anchor is the live weights", "batch-norm: finetuning"]
+shown = [
+    "finetuning, fresh",
+    *list(variants)[:4],
+    "anchor is the live weights",
+    "batch-norm: finetuning",
+]
 shown += list(variants)[4:]
 labels = {
-    name: name.removesuffix(", fresh") + (f", λ = {powers[chosen[name]]}" if chosen[name] else "") for name in shown
+    name: name.removesuffix(", fresh") + (f", λ = {powers[chosen[name]]}" if chosen[name] else "")
+    for name in shown
 }
 columns = {key: {labels[name]: runs[name, chosen[name]][key] for name in shown} for key in measures}
-fig, axes, table = plots.dot_columns({measures[key]: columns[key] for key in ("accuracy", "learned", "forgotten")})
-note = f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\nλ chosen on {picking} other seeds and held-out digits."
+fig, axes, table = plots.dot_columns(
+    {measures[key]: columns[key] for key in ("accuracy", "learned", "forgotten")}
+)
+note = (
+    f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\n"
+    f"λ chosen on {picking} other seeds and held-out digits."
+)
 results.save_figure(fig, folder, "other_libraries", table, note)
 
 # %% [markdown]
@@ -545,16 +688,24 @@ results.save_figure(fig, folder, "other_libraries", table, note)
 
 # %%
 every = {key: found for key, found in runs.items() if "other seeds" not in key[0]}
-numbers = {f"{k}/{arm}, {s:.0e}": values / 100 for (arm, s), found in every.items() for k, values in found.items()}
+numbers = {
+    f"{k}/{arm}, {s:.0e}": values / 100
+    for (arm, s), found in every.items()
+    for k, values in found.items()
+}
 for (arm, strength), found in looks.items():
     numbers |= {f"{key}/{arm}, {strength:.0e}": found[key] / 100 for key in ("called", "told")}
-    numbers |= {f"{key}/{arm}, {strength:.0e}": found[key] for key in ("moved", "λF") if key in found}
+    numbers |= {
+        f"{key}/{arm}, {strength:.0e}": found[key] for key in ("moved", "λF") if key in found
+    }
 for (strength, name), values in put_back.items():
     numbers |= {f"task {t + 1}, {name}/{strength:.0e}": values[:, t] / 100 for t in (0, 1)}
 for (strength, kind), table in rises[rises["step"] == rises["step"].max()].groupby(["λ", "loss"]):
     numbers[f"rise, {kind}/{strength:.0e}"] = table.sort_values("seed")["rise"].to_numpy()
 for name in shown:
-    numbers |= {f"library, {key}/{name}": values / 100 for key, values in runs[name, chosen[name]].items()}
+    numbers |= {
+        f"library, {key}/{name}": values / 100 for key, values in runs[name, chosen[name]].items()
+    }
     numbers[f"λ chosen/{name}"] = chosen[name]
 verdicts = claims.read_claims("05d", numbers)
 Markdown(claims.claims_table(verdicts))
@@ -573,7 +724,10 @@ _ = results.save_run(folder, "05d", images.name, settings, range(seeds), numbers
 for strength in (30.0, 300.0, 3000.0, 30000.0):
     for anchor in (0.5, 2.5):
         stiff = strength * 16 * np.exp(-4 * anchor) / (1 + np.exp(-4 * anchor)) ** 2
-        print(f"λ = {strength:g}, w* = {anchor}: λF = {stiff:.2g}, ends at {(stiff * anchor - 2.5) / (stiff + 1):.2f}")
+        print(
+            f"λ = {strength:g}, w* = {anchor}: λF = {stiff:.2g}, ends at "
+            f"{(stiff * anchor - 2.5) / (stiff + 1):.2f}"
+        )
 
 # %% [markdown]
 # <details><summary>Solution</summary>
@@ -589,7 +743,10 @@ for strength in (30.0, 300.0, 3000.0, 30000.0):
 # %%
 for name, method in {"Fisher": methods.EWC(1.0), "at temperature 2": WarmEWC(1.0)}.items():
     fisher = torch.cat([f.flatten() for f in method.importance_of(loop).values()])
-    print(name, [f"λ = {powers[s]}: {(lr * s * fisher < 1).double().mean():.0%} free" for s in strengths])
+    print(
+        name,
+        [f"λ = {powers[s]}: {(lr * s * fisher < 1).double().mean():.0%} free" for s in strengths],
+    )
 
 # %% [markdown]
 # <details><summary>Solution</summary>

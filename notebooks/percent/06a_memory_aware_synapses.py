@@ -53,10 +53,16 @@ folder = results.output_folder(out, "06a_memory_aware_synapses")
 images = data.load(dataset, validation=validation)
 classes = [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]]
 by_scenario = {scenario: streams.split(images, classes, scenario) for scenario in streams.SCENARIOS}
-networks = {"task": models.mlp, "domain": partial(models.mlp, (784, 120, 84, 2)), "class": models.mlp}
+networks = {
+    "task": models.mlp,
+    "domain": partial(models.mlp, (784, 120, 84, 2)),
+    "class": models.mlp,
+}
 adam = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
 modes = {"carried": adam, "fresh": replace(adam, fresh_optimizer=True)}
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 names = [task.name for task in by_scenario["class"].tasks]
 never = (images.x_train == 0).flatten(1).all(0)  # pixels that no training digit inks, [784]
 
@@ -64,7 +70,8 @@ never = (images.x_train == 0).flatten(1).all(0)  # pixels that no training digit
 pair = by_scenario["class"].tasks[0]
 only = replace(by_scenario["class"], tasks=(pair,), groups=by_scenario["class"].groups[:1])
 first = training.run_stream(models.mlp, methods.Finetune(), only, adam, [0]).model
-by_pixel = importances.mas(first, images.scale(pair.x_train))["fc1.weight"][0].sum(0)  # over 120 units
+# Over 120 units.
+by_pixel = importances.mas(first, images.scale(pair.x_train))["fc1.weight"][0].sum(0)
 
 
 def length(pixel, shift):
@@ -76,18 +83,43 @@ def length(pixel, shift):
 
 
 fig, (shown, drawn, ax) = plt.subplots(1, 3, figsize=(11, 3.3), width_ratios=(1, 1.25, 1.4))
-plots.heatmap(shown, pair.x_train.float().mean((0, 1)) / 255, "what task [1, 2] shows: mean digit", vmin=0)
-plots.heatmap(drawn, by_pixel.view(28, 28), "what the outputs hang on", vmin=0, colorbar="importance of a pixel")
+plots.heatmap(
+    shown, pair.x_train.float().mean((0, 1)) / 255, "what task [1, 2] shows: mean digit", vmin=0
+)
+plots.heatmap(
+    drawn,
+    by_pixel.view(28, 28),
+    "what the outputs hang on",
+    vmin=0,
+    colorbar="importance of a pixel",
+)
 rows, shifts, order = [], np.linspace(-0.1, 0.1, 9), by_pixel.argsort().tolist()
-for i, (name, pixel) in enumerate({"most important": order[-1], "middling": order[-120], "least": order[0]}.items(), 1):
+for i, (name, pixel) in enumerate(
+    {"most important": order[-1], "middling": order[-120], "least": order[0]}.items(), 1
+):
     values = [float((length(pixel, shift) - length(pixel, 0.0)).abs().mean()) for shift in shifts]
     rows.append(plots.band(ax, shifts, [values, values], name, index=i))
     for panel in (shown, drawn):
-        panel.plot(pixel % 28, pixel // 28, plots.MARKERS[i], mfc="none", mec=plots.COLORS[i], ms=10, mew=2.5)
+        panel.plot(
+            pixel % 28,
+            pixel // 28,
+            plots.MARKERS[i],
+            mfc="none",
+            mec=plots.COLORS[i],
+            ms=10,
+            mew=2.5,
+        )
         panel.set(xticks=[], yticks=[])
-ax.set(title="shift the weights of one pixel", xlabel="shift of its 120 weights", ylabel="‖f(x)‖² moves by")
+ax.set(
+    title="shift the weights of one pixel",
+    xlabel="shift of its 120 weights",
+    ylabel="‖f(x)‖² moves by",
+)
 ax.legend(title="pixel", loc="upper center")
-note = f"The steeper the V, the more the outputs hang on a pixel. {images.name}, one network (seed 0), after [1, 2]."
+note = (
+    "The steeper the V, the more the outputs hang on a pixel. "
+    f"{images.name}, one network (seed 0), after [1, 2]."
+)
 results.save_figure(fig, folder, "what", pd.concat(rows).drop(columns="ci95"), note)
 
 # %% [markdown]
@@ -153,7 +185,9 @@ print({kind: importances.mas(one, x, kind)["fc1.weight"].item() for kind in impo
 
 # %%
 class TwoCredits(methods.SI):
-    """SI without springs, with a second SI whose gradient comes from another batch than the one that made the step."""
+    """SI without springs, with a second SI whose gradient comes from another batch than the one
+    that made the step.
+    """
 
     def before_task(self, loop):
         super().before_task(loop)
@@ -162,13 +196,22 @@ class TwoCredits(methods.SI):
 
     def adjust_gradients(self, loop):
         super().adjust_gradients(loop)
-        y, weights, name = loop.task.y_train, loop.model.weights, f"other batch {loop.epoch}/{loop.step}"
-        count, sources = (loop.config.batch_size,), [generator(seed, name, loop.t) for seed in loop.seeds]
+        y, weights, name = (
+            loop.task.y_train,
+            loop.model.weights,
+            f"other batch {loop.epoch}/{loop.step}",
+        )
+        count, sources = (
+            (loop.config.batch_size,),
+            [generator(seed, name, loop.t) for seed in loop.seeds],
+        )
         index = torch.stack([torch.randint(len(y), count, generator=source) for source in sources])
         x, y = loop.task.x_train[index], y[index]
         loss = losses(loop, loop.model(loop.scaled(x)), y).sum()
         self.other.before = self.before
-        self.other.slope = dict(zip(weights, torch.autograd.grad(loss, [*weights.values()]), strict=True))
+        self.other.slope = dict(
+            zip(weights, torch.autograd.grad(loss, [*weights.values()]), strict=True)
+        )
 
     def after_step(self, loop):
         super().after_step(loop)
@@ -195,13 +238,20 @@ def found_by(loop):
     found["SI, other batch"] = loop.methods[0].other.importance_of(loop)
     if loop.config.optimizer == "adam":
         state = loop.optimizer.state
-        found["√v of Adam"] = {name: state[w]["exp_avg_sq"].sqrt() for name, w in loop.model.weights.items()}
+        found["√v of Adam"] = {
+            name: state[w]["exp_avg_sq"].sqrt() for name, w in loop.model.weights.items()
+        }
     return {kind: {name: value.cpu() for name, value in of.items()} for kind, of in found.items()}
 
 
 def held(of):
-    """What one importance holds, ``[R]`` each: its mean, what carries it, shares of layers and of blank pixels."""
-    weights, pixels = torch.cat([value.flatten(1) for value in of.values()], 1), of["fc1.weight"].sum(1)
+    """What one importance holds, ``[R]`` each: its mean, what carries it,
+    shares of layers and of blank pixels.
+    """
+    weights, pixels = (
+        torch.cat([value.flatten(1) for value in of.values()], 1),
+        of["fc1.weight"].sum(1),
+    )
     kept = {"mean": weights.mean(1), "carrying": importances.carrying(weights)}
     kept["never inked"] = pixels[:, never].sum(1) / pixels.sum(1)
     head = sum(v.flatten(1).sum(1) for name, v in of.items() if name.startswith("fc3"))
@@ -211,28 +261,38 @@ def held(of):
 
 # %%
 def alike(found, shown):
-    """How alike importances are, ``[3, R, kinds, kinds]``: Pearson's correlation, that of ranks, and that of ranks in
-    layer 1 (live units, pixels ``shown``) over what the sums of each unit and of each pixel alone would give."""
-    rows = torch.stack([torch.cat([v.flatten(1) for v in of.values()], 1) for of in found.values()], 1).double()
+    """How alike importances are, ``[3, R, kinds, kinds]``: Pearson's correlation, that of ranks,
+    and that of ranks in layer 1 (live units, pixels ``shown``) over what the sums of each unit and
+    of each pixel alone would give.
+    """
+    rows = torch.stack(
+        [torch.cat([v.flatten(1) for v in of.values()], 1) for of in found.values()], 1
+    ).double()
     layers, grids = torch.stack([of["fc1.weight"] for of in found.values()], 1).double(), []
     for row, layer in zip(rows.numpy(), layers, strict=True):
         w = layer[:, layer[0].sum(1) > 0][:, :, shown]  # [kinds, units, pixels]
         sums = w.sum(2, keepdim=True) * w.sum(1, keepdim=True) / w.sum((1, 2), keepdim=True)
         rest = (w / sums).nan_to_num(1.0).flatten(1).numpy()
-        grids.append([np.corrcoef(row), *(stats.spearmanr(part, axis=1).statistic for part in (row, rest))])
+        grids.append(
+            [np.corrcoef(row), *(stats.spearmanr(part, axis=1).statistic for part in (row, rest))]
+        )
     return np.stack(grids, 1)
 
 
 # %%
 class Importances(observers.Observer):
-    """For each task: likeness of importances, what they hold, SI's credit, and the fall of the loss."""
+    """For each task: likeness of importances, what they hold, SI's credit, the loss's fall."""
 
     def __init__(self):
         self.kept = {"alike": [], "held": [], "credit": [], "fall": [], "maps": []}
 
     def loss(self, loop):
         y = loop.task.y_train.expand(len(loop.model), -1)
-        return losses(loop, training.predict(loop.model, loop.stream.images, loop.task.x_train), y).double().numpy()
+        return (
+            losses(loop, training.predict(loop.model, loop.stream.images, loop.task.x_train), y)
+            .double()
+            .numpy()
+        )
 
     def before_task(self, loop):
         self.kept["fall"].append(self.loss(loop))
@@ -242,7 +302,9 @@ class Importances(observers.Observer):
         kept["alike"].append(alike(found, (loop.task.x_train > 0).flatten(1).any(0)))
         kept["held"].append({kind: held(of) for kind, of in found.items()})
         saved = {"SI": si.saved, "SI, other batch": si.other.saved}
-        kept["credit"].append({k: sum(v.flatten(1).sum(1) for v in of.values()).numpy() for k, of in saved.items()})
+        kept["credit"].append(
+            {k: sum(v.flatten(1).sum(1) for v in of.values()).numpy() for k, of in saved.items()}
+        )
         kept["fall"][-1] -= self.loss(loop)
         kept["maps"].append({kind: of["fc1.weight"].sum(1) for kind, of in found.items()})
 
@@ -256,7 +318,10 @@ def observe(scenario, config):
 
 # %%
 def kept(name, compute):
-    """What ``compute`` gives; kept beside the figures, so that an interrupted run of the same settings goes on."""
+    """What ``compute`` gives.
+
+    Kept beside the figures, so that an interrupted run of the same settings goes on.
+    """
     setting = (dataset, validation, seeds, grid_seeds, every, epochs, batch_size, lr, sgd_lr)
     file = folder / "runs" / f"{name} {' '.join(map(str, setting))}.pkl".replace("'", "")
     file.parent.mkdir(exist_ok=True)
@@ -268,7 +333,9 @@ def kept(name, compute):
 seen = {}
 for scenario, (mode, config) in product(by_scenario, modes.items()):
     seen[f"{scenario}, {mode}"] = kept(f"{scenario}, {mode}", partial(observe, scenario, config))
-seen["task, SGD"] = kept("task, SGD", partial(observe, "task", replace(adam, optimizer="sgd", lr=sgd_lr)))
+seen["task, SGD"] = kept(
+    "task, SGD", partial(observe, "task", replace(adam, optimizer="sgd", lr=sgd_lr))
+)
 main = seen["class, carried"]
 kinds = [*main["held"][0]]
 
@@ -279,13 +346,20 @@ rows = []
 for line, kind in zip(axes, shown, strict=True):
     for t, (ax, maps) in enumerate(zip(line, main["maps"], strict=True)):
         picture = maps[kind][0].view(28, 28) / maps[kind][0].max()
-        drawn = plots.heatmap(ax, picture, f"after {names[t]}" if kind == shown[0] else "", vmin=0, vmax=1)
+        drawn = plots.heatmap(
+            ax, picture, f"after {names[t]}" if kind == shown[0] else "", vmin=0, vmax=1
+        )
         ax.set(xticks=[], yticks=[], aspect="equal")
         rows.append({"importance": kind, "after": names[t], "largest": float(maps[kind][0].max())})
     line[0].set_ylabel(kind)
 fig.colorbar(drawn, ax=axes, label="importance, the map's largest = 1", fraction=0.03)
-note = "Each map follows the ink of its own task, the margin is not zero. Layer 1, summed over its units.\n"
-results.save_figure(fig, folder, "inputs", pd.DataFrame(rows), f"{note}{caption}; class, Adam carried; seed 0.")
+note = (
+    "Each map follows the ink of its own task, the margin "
+    "is not zero. Layer 1, summed over its units.\n"
+)
+results.save_figure(
+    fig, folder, "inputs", pd.DataFrame(rows), f"{note}{caption}; class, Adam carried; seed 0."
+)
 
 
 # %% [markdown]
@@ -326,8 +400,13 @@ for (mode, scenario), ax in zip(product(modes, by_scenario), axes.flat, strict=T
 plt.setp(axes[1], xlabel="after task")
 plt.setp(axes[:, 0], ylabel="Pearson's correlation")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-note = "Top: with carried moments SI's likeness to √v fades. Bottom: with a fresh optimizer SI stays √v.\n"
-results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands.")
+note = (
+    "Top: with carried moments SI's likeness to √v "
+    "fades. Bottom: with a fresh optimizer SI stays √v.\n"
+)
+results.save_figure(
+    fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands."
+)
 
 # %% [markdown]
 # **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
@@ -353,16 +432,24 @@ results.save_figure(fig, folder, "alike", pd.concat(tables), f"{note}{caption}; 
 # %%
 sis = ("SI", "SI, other batch")
 credit = {
-    si: {where: sum(of[si] for of in run["credit"]) / sum(run["fall"]) for where, run in seen.items()} for si in sis
+    si: {
+        where: sum(of[si] for of in run["credit"]) / sum(run["fall"]) for where, run in seen.items()
+    }
+    for si in sis
 }
 columns = {"SI's credit ÷\nfall of the loss": credit}
 for kind in ("√Fisher", "Fisher"):
-    likeness = {si: {where: agree(run, si, kind).mean(0) for where, run in seen.items()} for si in sis}
+    likeness = {
+        si: {where: agree(run, si, kind).mean(0) for where, run in seen.items()} for si in sis
+    }
     columns[f"correlation\nwith {kind}"] = likeness
 fig, axes, table = plots.arm_columns(columns)
 axes[0].axvline(1, color="0.4", ls=":")
 plt.setp(axes[1:], xlim=(0, 1))
-note = "Dotted: all credit is fall of the loss. Sums (left) and means over five tasks, 95 % intervals.\n"
+note = (
+    "Dotted: all credit is fall of the loss. Sums "
+    "(left) and means over five tasks, 95 % intervals.\n"
+)
 results.save_figure(fig, folder, "credit", table, f"{note}{caption}.")
 
 # %% [markdown]
@@ -383,7 +470,8 @@ results.save_figure(fig, folder, "credit", table, f"{note}{caption}.")
 
 # %%
 decades = 10.0 ** np.array([-4, -3, -2, -1, 0, 2, 4])
-arms = {  # arm -> how to build it, its strengths, the importance that they multiply, the penalty's factor
+# Arm -> how to build it, its strengths, the importance that they multiply, the penalty's factor.
+arms = {
     "finetuning": (lambda strengths: methods.Finetune(), [0.0], None, 0.5),
     "MAS, global": (methods.MAS, decades[::every], "MAS, global", 1.0),
     "MAS, local": (partial(methods.MAS, kind="local"), decades[::every], "MAS, local", 1.0),
@@ -393,7 +481,9 @@ arms = {  # arm -> how to build it, its strengths, the importance that they mult
 tried, best, scored, stiff = {}, {}, {}, {}
 for scenario, mode, arm in product(by_scenario, modes, arms):
     (make, strengths, kind, factor), key = arms[arm], (scenario, mode, arm)
-    sweep = partial(sweeps.sweep, networks[scenario], make, stream=by_scenario[scenario], config=modes[mode])
+    sweep = partial(
+        sweeps.sweep, networks[scenario], make, stream=by_scenario[scenario], config=modes[mode]
+    )
     grid = partial(sweep, strengths=strengths, seeds=range(100, 100 + grid_seeds[scenario]))
     tried[key] = kept(f"grid {', '.join(key)}", grid)["accuracy"]
     best[key] = float(strengths[np.nanargmax(tried[key].mean(1))])
@@ -413,24 +503,40 @@ for ((mode, xlabel), scenario), ax in zip(product(looks, by_scenario), axes.flat
         x, values = unit * np.asarray(arms[arm][1]), tried[scenario, mode, arm]
         ax.plot(x, values.mean(1), color=plots.COLORS[i], marker=plots.MARKERS[i], ms=5, label=arm)
         ax.plot(x, values, ".", color=plots.COLORS[i], ms=4, alpha=0.5)
-        table = pd.DataFrame({"x": x, "mean": values.mean(1), "least": values.min(1), "largest": values.max(1)})
+        table = pd.DataFrame(
+            {"x": x, "mean": values.mean(1), "least": values.min(1), "largest": values.max(1)}
+        )
         tables.append(table.assign(method=arm, scenario=scenario, adam=mode, axis=xlabel))
     ax.axhline(tried[scenario, mode, "finetuning"].mean(), color="0.4", ls=":", lw=1)
     ax.set(xscale="log", xlabel=xlabel, title=f"{scenario}, Adam {mode}")
 plt.setp(axes[:, 0], ylabel="accuracy after the stream (%)")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
-note = "Do the curves meet once λ is multiplied by the mean importance (rows 2 and 3)? Dotted: finetuning.\n"
+note = (
+    "Do the curves meet once λ is multiplied by the mean "
+    "importance (rows 2 and 3)? Dotted: finetuning.\n"
+)
 own = ", ".join(f"{count} ({scenario})" for scenario, count in grid_seeds.items())
-note += f"{caption.replace(f'{seeds} seeds', f'seeds of their own: {own}')}; held-out digits; dots: each seed."
+note += (
+    f"{caption.replace(f'{seeds} seeds', f'seeds of their own: {own}')}; "
+    "held-out digits; dots: each seed."
+)
 results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 
 # %%
 looks = {"test": "test accuracy after\nthe stream (%)", "learned": "right after\neach task (%)"}
 looks["forgotten"] = "forgotten since\nthen (points)"
 for key, label in looks.items():
-    values = {s: {mode: {arm: scored[s, mode, arm][key][0] for arm in arms} for mode in modes} for s in by_scenario}
-    fig, axes, table = plots.arm_columns({f"{scenario}: {label}": of for scenario, of in values.items()})
-    note = "Colours: Adam's moments carried across tasks, or a fresh optimizer for each. 95 % intervals.\n"
+    values = {
+        s: {mode: {arm: scored[s, mode, arm][key][0] for arm in arms} for mode in modes}
+        for s in by_scenario
+    }
+    fig, axes, table = plots.arm_columns(
+        {f"{scenario}: {label}": of for scenario, of in values.items()}
+    )
+    note = (
+        "Colours: Adam's moments carried across tasks, "
+        "or a fresh optimizer for each. 95 % intervals.\n"
+    )
     results.save_figure(fig, folder, key, table, f"{note}{caption}; λ chosen on other seeds.")
 
 # %% [markdown]
@@ -462,11 +568,14 @@ for (scenario, mode, arm), found in scored.items():
     where = f"{scenario}, {mode}, {arm}"
     for name, key in {"accuracy": "test", "learned": "learned", "forgotten": "forgotten"}.items():
         numbers[f"{name}/{where}"] = found[key][0] / 100
-    numbers[f"gain/{where}"] = (found["test"][0] - scored[scenario, mode, "finetuning"]["test"][0]) / 100
+    numbers[f"gain/{where}"] = (
+        found["test"][0] - scored[scenario, mode, "finetuning"]["test"][0]
+    ) / 100
     numbers[f"λ/{where}"] = best[scenario, mode, arm]
     if arm != "finetuning":
         curve = tried[scenario, mode, arm].mean(1) - tried[scenario, mode, "finetuning"].mean()
-        halfway = float(arms[arm][1][int(np.argmax(curve >= curve.max() / 2))])  # the first to win half the gain
+        # The first to win half the gain.
+        halfway = float(arms[arm][1][int(np.argmax(curve >= curve.max() / 2))])
         numbers[f"log10 λ/{where}"] = np.full(seeds, np.log10(halfway))
         numbers[f"log10 λ × mean/{where}"] = np.log10(halfway * stiff[scenario, mode, arm])
 for (where, run), (a, b) in product(seen.items(), combinations(kinds, 2)):
@@ -477,7 +586,9 @@ for (where, run), (a, b) in product(seen.items(), combinations(kinds, 2)):
         numbers |= {f"{key}/{where}: {a}; {b}": values for key, values in of.items()}
 for kind, key in product(kinds, ("carrying", "never inked", "head", "layer 1")):
     numbers[f"{key}/{kind}"] = np.mean([of[kind][key] for of in main["held"]], axis=0)
-numbers |= {f"credit over fall/{label}, {si}": v for si, of in credit.items() for label, v in of.items()}
+numbers |= {
+    f"credit over fall/{label}, {si}": v for si, of in credit.items() for label, v in of.items()
+}
 numbers["never inked/pixels"] = np.full(seeds, never.float().mean())
 
 # %%
@@ -486,7 +597,15 @@ Markdown(claims.claims_table(verdicts))
 
 # %%
 keys = ("epochs", "batch_size", "lr", "sgd_lr", "grid_seeds", "every", "validation")
-_ = results.save_run(folder, "06a", images.name, {key: globals()[key] for key in keys}, range(seeds), numbers, verdicts)
+_ = results.save_run(
+    folder,
+    "06a",
+    images.name,
+    {key: globals()[key] for key in keys},
+    range(seeds),
+    numbers,
+    verdicts,
+)
 
 # %% [markdown]
 # ## Exercises
@@ -499,7 +618,9 @@ for name in ("fc3.weight", "fc3.bias"):
     louder.weights[name].data *= 2
 x = images.scale(pair.x_train[:500])
 for name in ("fc1.weight", "fc3.weight"):  # your turn: importances.fisher_diagonal
-    print(name, [round(importances.mas(network, x)[name].sum().item()) for network in (first, louder)])
+    print(
+        name, [round(importances.mas(network, x)[name].sum().item()) for network in (first, louder)]
+    )
 
 # %% [markdown]
 # You should see the second sum four times the first in layer 1, twice the first in the head.
@@ -516,7 +637,8 @@ for name in ("fc1.weight", "fc3.weight"):  # your turn: importances.fisher_diago
 # %%
 new = replicas.Replicas(models.mlp, [0])
 pictures = [importances.mas(net, x)["fc1.weight"][0].sum(0).numpy() for net in (first, new)]
-print(f"correlation of the two maps: {np.corrcoef(pictures)[0, 1]:.2f}")  # your turn: other seeds, other digits
+# Your turn: other seeds, other digits.
+print(f"correlation of the two maps: {np.corrcoef(pictures)[0, 1]:.2f}")
 
 # %% [markdown]
 # You should see a correlation near 1.
@@ -536,7 +658,10 @@ grids = dict(zip(looks, 100 * np.mean([m.mean(1) for m in main["alike"]], axis=0
 fig, table = plots.number_grid(grids, kinds, kinds, "importance", "", columns=3)
 for ax in fig.axes:
     ax.tick_params(axis="x", rotation=90)
-note = "Ranks cannot tell Fisher from √Fisher (middle: 100). In percent, means over tasks and seeds; right: layer 1 only.\n"
+note = (
+    "Ranks cannot tell Fisher from √Fisher (middle: 100). In "
+    "percent, means over tasks and seeds; right: layer 1 only.\n"
+)
 results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam carried.")
 
 # %% [markdown]

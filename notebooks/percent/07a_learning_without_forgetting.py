@@ -74,15 +74,30 @@ images = data.load(dataset, validation=validation, train=digits)
 old, new = list(range(6)), list(range(6, 10))
 stream = streams.split(images, [old, new], "class", outputs="seen")  # one softmax over all outputs
 apart = streams.split(images, [old, new], "task")  # each task's loss over its own outputs
-config = training.TrainConfig(epochs, batch_size, lr, "sgd", weight_decay=5e-4, momentum=0.9, fresh_optimizer=True)
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+config = training.TrainConfig(
+    epochs, batch_size, lr, "sgd", weight_decay=5e-4, momentum=0.9, fresh_optimizer=True
+)
+caption = (
+    f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task"
+)
 
 
 def cnn(extra=False):
-    """The notes' network; with ``extra`` a new hidden layer below the classifier, initialised as PyTorch does."""
-    layers = {"conv1": nn.Conv2d(1, 16, 3, padding=1), "act1": nn.ReLU(), "conv2": nn.Conv2d(16, 32, 3, padding=1)}
+    """The notes' network.
+
+    With ``extra`` a new hidden layer below the classifier, initialised as PyTorch does.
+    """
+    layers = {
+        "conv1": nn.Conv2d(1, 16, 3, padding=1),
+        "act1": nn.ReLU(),
+        "conv2": nn.Conv2d(16, 32, 3, padding=1),
+    }
     layers |= {"act2": nn.ReLU(), "pool": nn.MaxPool2d(2), "flatten": nn.Flatten()}
-    layers |= {"fc1": nn.Linear(32 * 14 * 14, 512), "act3": nn.ReLU(), "classifier": nn.Linear(512, 10)}
+    layers |= {
+        "fc1": nn.Linear(32 * 14 * 14, 512),
+        "act3": nn.ReLU(),
+        "classifier": nn.Linear(512, 10),
+    }
     for layer in layers.values():
         if isinstance(layer, nn.Conv2d | nn.Linear):
             kind = "relu" if isinstance(layer, nn.Conv2d) else "sigmoid"
@@ -103,7 +118,7 @@ first = training.run_stream(cnn, methods.Finetune(), stream, config, range(seeds
 
 # %%
 class Recipe(methods.LwF):
-    """The notes' training of the second task, from another network than the one whose answers are kept."""
+    """The notes' second training, from another network than the one whose answers are kept."""
 
     name = None
 
@@ -115,10 +130,12 @@ class Recipe(methods.LwF):
         self.teacher, self.groups = copy.deepcopy(first.model), [old]
         for name, weight in self.teacher.weights.items() if self.moving else ():
             if not name.startswith("classifier"):
-                weight.data = loop.model.weights[name].data  # one memory, as in the notes: what one learns moves both
+                # One memory, as in the notes: what one learns moves both.
+                weight.data = loop.model.weights[name].data
 
     def before_epoch(self, loop):
-        loop.set_lr(loop.config.lr * self.weight_new)  # (1 - α) L + α D is (1 - α) (L + α / (1 - α) D)
+        # (1 - α) L + α D is (1 - α) (L + α / (1 - α) D)
+        loop.set_lr(loop.config.lr * self.weight_new)
         for name, weight in loop.model.weights.items():
             weight.requires_grad_(loop.epoch > 2 or name.startswith(("new_fc", "classifier")))
         if loop.epoch == 3:
@@ -128,7 +145,9 @@ class Recipe(methods.LwF):
 
 
 class Frozen(methods.Method):
-    """Feature extraction: only the last layer learns the second task, and with heads apart only the new outputs."""
+    """Feature extraction: only the last layer learns the second task,
+    and with heads apart only the new outputs.
+    """
 
     def before_epoch(self, loop):
         for name, weight in loop.model.weights.items():
@@ -136,7 +155,10 @@ class Frozen(methods.Method):
 
 
 def grown(new_layer):
-    """The notes' second network: weights copied, the new outputs' zero; its new layer "random" or the "identity"."""
+    """The notes' second network: weights copied, the new outputs' zero.
+
+    Its new layer "random" or the "identity".
+    """
     model = replicas.Replicas(partial(cnn, extra=True), range(seeds))
     with torch.no_grad():
         for name, weight in first.model.weights.items():
@@ -169,7 +191,10 @@ arms = {
     "LwF, heads apart": (first, methods.LwF(alpha, temperature), apart),
     "LwF, heads apart, warmed up": (first, methods.LwF(alpha, temperature, warmup=1), apart),
 }
-trained = {name: training.proceed(start, on, method=method).model for name, (start, method, on) in arms.items()}
+trained = {
+    name: training.proceed(start, on, method=method).model
+    for name, (start, method, on) in arms.items()
+}
 whole = training.run_stream(cnn, methods.Finetune(), streams.joint(stream), config, range(seeds))
 trained["joint training"] = whole.model
 
@@ -191,24 +216,40 @@ def look(model):
     probe = probes.linear_probe(hidden, images.y_val[index], fitted)
     moved = (model.weights["fc1.weight"] - first.model.weights["fc1.weight"]).flatten(1).norm(dim=1)
     found["moved"] = (moved / first.model.weights["fc1.weight"].flatten(1).norm(dim=1)).detach()
-    return {key: 100 * value.numpy() for key, value in found.items()} | {"probe": 100 * probe["accuracy"]}
+    return {key: 100 * value.numpy() for key, value in found.items()} | {
+        "probe": 100 * probe["accuracy"]
+    }
 
 
-looks = {"untrained": look(replicas.Replicas(cnn, range(seeds))), "after the first task": look(first.model)}
+looks = {
+    "untrained": look(replicas.Replicas(cnn, range(seeds))),
+    "after the first task": look(first.model),
+}
 looks |= {f"second network, new layer {name}": look(run.model) for name, run in starts.items()}
 before = list(looks)
 looks |= {name: look(model) for name, model in trained.items()}
 
 # %%
-keys = {"old digits\nright (%)": "old", "old digits, told\nthe task (%)": "old, told", "new digits\nright (%)": "new"}
+keys = {
+    "old digits\nright (%)": "old",
+    "old digits, told\nthe task (%)": "old, told",
+    "new digits\nright (%)": "new",
+}
 keys |= {"all ten\nright (%)": "all", "probe of the last\nhidden layer (%)": "probe"}
 columns = {label: {name: of[key] for name, of in looks.items()} for label, key in keys.items()}
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes:
     ax.axhline(len(before) - 0.5, color="0.4", lw=0.8)
     ax.set_xlim(-4, 104)
-note = f"{caption}; 95 % intervals. Test digits; probes: held-out digits. Above the line: before the second task."
-note += f"\nα = {alpha:g}, T = {temperature:g}; SGD, learning rate {lr:g}, momentum 0.9, batch {batch_size}."
+note = (
+    f"{caption}; 95 % intervals. Test digits; probes: "
+    "held-out digits. Above the line: before the second task."
+)
+note += (
+    "\n"
+    f"α = {alpha:g}, T = {temperature:g}; SGD, learning "
+    f"rate {lr:g}, momentum 0.9, batch {batch_size}."
+)
 results.save_figure(fig, folder, "arms", table, note)
 
 # %% [markdown]
@@ -234,12 +275,19 @@ swept = {}
 for a, t in tried:
     model = training.proceed(first, stream, method=methods.LwF(a, t)).model
     swept[f"α = {a:g}, T = {t:g}"] = look(model)
-shown = {"finetuning": looks["finetuning, one softmax"]} | swept | {"joint training": looks["joint training"]}
+shown = (
+    {"finetuning": looks["finetuning, one softmax"]}
+    | swept
+    | {"joint training": looks["joint training"]}
+)
 columns = {label: {name: of[key] for name, of in shown.items()} for label, key in keys.items()}
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes:
     ax.set_xlim(-4, 104)
-note = f"{caption}; 95 % intervals. LwF, one softmax, after both tasks; test digits, probes: held-out digits."
+note = (
+    f"{caption}; 95 % intervals. LwF, one softmax, after "
+    "both tasks; test digits, probes: held-out digits."
+)
 results.save_figure(fig, folder, "strengths", table, note)
 
 # %% [markdown]
@@ -260,13 +308,18 @@ for name, run in starts.items():
     agreement[name] = 100 * (logits.argmax(2) == reference.argmax(2)).double().mean(1).numpy()
     pairs = zip(logits.flatten(1).numpy(), reference.flatten(1).numpy(), strict=True)
     likeness[name] = np.array([np.corrcoef(a, b)[0, 1] for a, b in pairs])
-columns = {"same answer as the\nfirst network (%)": agreement, "correlation of\nthe old logits": likeness}
+columns = {
+    "same answer as the\nfirst network (%)": agreement,
+    "correlation of\nthe old logits": likeness,
+}
 fig, axes, table = plots.dot_columns(columns)
 axes[0].set_ylabel("new layer")
 plots.mark(axes[0], 100 / len(old), "chance", "right")
 for ax, low, high in ((axes[0], -4, 104), (axes[1], -0.3, 1.1)):
     ax.set_xlim(low, high)
-results.save_figure(fig, folder, "start", table, f"{caption}; test images of the old digits, 95 % intervals.")
+results.save_figure(
+    fig, folder, "start", table, f"{caption}; test images of the old digits, 95 % intervals."
+)
 
 # %% [markdown]
 # With a random layer the second network gives the answer of the first to 16% ± 3%<!--=07a same answer/random as ±.0%--> of the old test digits, as guessing among six would; its logits are unrelated (correlation 0.04 ± 0.10<!--=07a correlation/random as ±.2f-->). With the identity all answers are the same, as they must be.
@@ -281,7 +334,17 @@ verdicts = claims.read_claims("07a", numbers)
 Markdown(claims.claims_table(verdicts))
 
 # %%
-keys = ("digits", "epochs", "batch_size", "lr", "temperature", "alpha", "alphas", "temperatures", "validation")
+keys = (
+    "digits",
+    "epochs",
+    "batch_size",
+    "lr",
+    "temperature",
+    "alpha",
+    "alphas",
+    "temperatures",
+    "validation",
+)
 settings = {key: globals()[key] for key in keys}
 _ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers, verdicts)
 

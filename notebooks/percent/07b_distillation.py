@@ -32,7 +32,18 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import claims, data, methods, metrics, models, plots, probes, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    plots,
+    probes,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -66,7 +77,10 @@ by_stream = {scenario: streams.split(images, classes, scenario) for scenario in 
 by_stream["class, seen"] = streams.split(images, classes, "class", outputs="seen")
 networks = dict.fromkeys(by_stream, models.mlp) | {"domain": partial(models.mlp, (784, 120, 84, 2))}
 config = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
-caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, {epochs} epochs a task, Adam"
+caption = (
+    f"{images.name}, {len(images.y_train):,} training "
+    f"digits, {seeds} seeds, {epochs} epochs a task, Adam"
+)
 strengths = np.array([0.0, *(0.001 * factor**k for k in range(levels))])
 
 
@@ -77,13 +91,22 @@ def test_accuracy(run, stream):
 
 
 def sweep(stream, network, **options):
-    """Every λ with every seed, side by side: measure -> ``[λ, seeds]`` in percent, "test" on test digits."""
+    """Every λ with every seed, side by side: measure -> ``[λ, seeds]`` in percent,
+    "test" on test digits.
+    """
     apart = replace(config, allow_divergence=True)
     method = methods.LwF(np.repeat(strengths, seeds), **options)
-    run = training.run_stream(network, method, stream, apart, list(range(seeds)) * len(strengths), evaluate="val")
-    found = {"accuracy": metrics.average_accuracy(run.accuracy), "learned": metrics.learning_accuracy(run.accuracy)}
+    run = training.run_stream(
+        network, method, stream, apart, list(range(seeds)) * len(strengths), evaluate="val"
+    )
+    found = {
+        "accuracy": metrics.average_accuracy(run.accuracy),
+        "learned": metrics.learning_accuracy(run.accuracy),
+    }
     found["forgotten"] = -metrics.backward_transfer(run.accuracy)
-    found = {key: 100 * value.numpy() for key, value in found.items()} | {"test": test_accuracy(run, stream)}
+    found = {key: 100 * value.numpy() for key, value in found.items()} | {
+        "test": test_accuracy(run, stream)
+    }
     return {key: value.reshape(len(strengths), seeds) for key, value in found.items()}
 
 
@@ -91,7 +114,10 @@ swept = {name: sweep(stream, networks[name]) for name, stream in by_stream.items
 chosen = {name: int(np.nanargmax(found["accuracy"].mean(1))) for name, found in swept.items()}
 
 # %%
-measures = {"accuracy": "accuracy after\nthe stream (%)", "learned": "accuracy right\nafter each task (%)"}
+measures = {
+    "accuracy": "accuracy after\nthe stream (%)",
+    "learned": "accuracy right\nafter each task (%)",
+}
 measures["forgotten"] = "forgotten since it\nwas trained (points)"
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.8), sharey=True)
 tables = []
@@ -101,7 +127,14 @@ for ax, (key, label) in zip(axes, measures.items(), strict=True):
         tables.append(drawn.assign(measure=" ".join(label.split())))
         ax.axhline(found[key][0].mean(), color=plots.COLORS[i], ls=":", lw=1)
         at = max(chosen[name], 1)  # a logarithmic axis has no place for 0
-        ax.plot(strengths[at], found[key][chosen[name]].mean(), "o", ms=12, mfc="none", mec=plots.COLORS[i])
+        ax.plot(
+            strengths[at],
+            found[key][chosen[name]].mean(),
+            "o",
+            ms=12,
+            mfc="none",
+            mec=plots.COLORS[i],
+        )
     ax.set(xscale="log", xlabel="strength λ", title=label, ylim=(-3, 103))
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(swept))
 note = f"{caption}; T = 2; held-out digits, 95 % bands. Dotted: finetuning. Rings: the λ chosen."
@@ -112,7 +145,10 @@ rivals = {
     "rehearsal": (methods.Replay(memory), lambda stream: stream),
     "joint training": (methods.Finetune(), streams.joint),
 }
-test = {name: {"finetuning": found["test"][0], "LwF": found["test"][chosen[name]]} for name, found in swept.items()}
+test = {
+    name: {"finetuning": found["test"][0], "LwF": found["test"][chosen[name]]}
+    for name, found in swept.items()
+}
 for name, stream in by_stream.items():
     for rival, (method, change) in rivals.items():
         run = training.run_stream(networks[name], method, change(stream), config, range(seeds))
@@ -152,7 +188,9 @@ for ax, title in zip(axes, ("λ T² KL", "λ KL, T² left out"), strict=True):
     ax.axhline(curves[temperatures[0], True]["accuracy"][0].mean(), color="0.4", ls=":", lw=1)
     ax.set(xscale="log", xlabel="strength λ", title=title)
 axes[0].set_ylabel("accuracy after the stream (%)")
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(temperatures))
+fig.legend(
+    *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(temperatures)
+)
 note = f"{caption}, domain-incremental; held-out digits, 95 % bands. Dotted: finetuning."
 results.save_figure(fig, folder, "temperature", pd.concat(tables), note)
 
@@ -177,7 +215,11 @@ split, told = by_stream["class"], by_stream["task"]
 first, (index, fitted) = split.tasks[0], probes.held_out(images.y_val, range(10))
 own, others = [1, 2], [3, 4, 5, 6, 7, 8, 9, 0]  # outputs of task 1, of later tasks
 looks = {}
-kinds = {"finetuning": methods.Finetune(), "LwF": methods.LwF(able), "rehearsal": methods.Replay(memory)}
+kinds = {
+    "finetuning": methods.Finetune(),
+    "LwF": methods.LwF(able),
+    "rehearsal": methods.Replay(memory),
+}
 for name, method in kinds.items():
     early = training.run_stream(models.mlp, method, split, config, range(seeds), until=1)
     late = training.proceed(early, split)
@@ -196,8 +238,14 @@ for name, method in kinds.items():
     }
 
 # %%
-keys = {"accuracy on old tasks,\ntold the task (%)": "told", "probe of the last\nhidden layer (%)": "probe"}
-keys |= {"1 against 2: same\nanswer as before (%)": "same", "hidden layer: CKA\nwith after task 1": "CKA"}
+keys = {
+    "accuracy on old tasks,\ntold the task (%)": "told",
+    "probe of the last\nhidden layer (%)": "probe",
+}
+keys |= {
+    "1 against 2: same\nanswer as before (%)": "same",
+    "hidden layer: CKA\nwith after task 1": "CKA",
+}
 columns = {}
 for label, key in keys.items():
     columns[label] = {name: of[key] * (100 if "%" in label else 1) for name, of in looks.items()}
@@ -206,12 +254,18 @@ note = f"{caption}; 95 % intervals. Test digits for accuracies, held-out ones fo
 results.save_figure(fig, folder, "held", table, note)
 
 # %%
-keys = {"fall of the higher\nlogit of 1 and 2": "fall", "rise of the highest\nlogit of later tasks": "rise"}
+keys = {
+    "fall of the higher\nlogit of 1 and 2": "fall",
+    "rise of the highest\nlogit of later tasks": "rise",
+}
 columns = {label: {name: of[key] for name, of in looks.items()} for label, key in keys.items()}
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes:
     ax.axvline(0, color="0.4", ls=":", lw=1)
-note = f"{caption}; 95 % intervals.\nHeld-out digits of task 1, from after task 1 to after task 5; λ = {able:g}."
+note = (
+    f"{caption}; 95 % intervals.\n"
+    f"Held-out digits of task 1, from after task 1 to after task 5; λ = {able:g}."
+)
 results.save_figure(fig, folder, "logits", table, note)
 
 # %% [markdown]
@@ -230,11 +284,17 @@ for name, of in swept.items():
     numbers[f"gain/{name}"] = (test[name]["LwF"] - test[name]["finetuning"]) / 100
     numbers[f"strength/{name}"] = float(strengths[chosen[name]])
     for key in ("learned", "forgotten"):
-        numbers |= {f"{key}/{name}, LwF": of[key][chosen[name]] / 100, f"{key}/{name}, finetuning": of[key][0] / 100}
+        numbers |= {
+            f"{key}/{name}, LwF": of[key][chosen[name]] / 100,
+            f"{key}/{name}, finetuning": of[key][0] / 100,
+        }
 one = int(np.argmin(np.abs(np.log10(strengths[1:])))) + 1  # λ = 1, or the nearest to it
 for (t, squared), found in curves.items():
     name = f"T = {t:.3g}" + ("" if squared else ", no T²")
-    numbers[f"best/{name}"], numbers[f"at 1/{name}"] = found["test"][best[t, squared]] / 100, found["test"][one] / 100
+    numbers[f"best/{name}"], numbers[f"at 1/{name}"] = (
+        found["test"][best[t, squared]] / 100,
+        found["test"][one] / 100,
+    )
     numbers[f"strength/{name}"] = float(strengths[best[t, squared]])
 numbers |= {f"{key}/held, {name}": of[key] for name, of in looks.items() for key in of}
 numbers["strength/held"] = able

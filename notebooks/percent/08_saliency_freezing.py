@@ -35,7 +35,18 @@ from scipy import stats
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, observers, plots, probes, results, saliency, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    observers,
+    plots,
+    probes,
+    results,
+    saliency,
+    streams,
+    training,
+)
 from cf_utils.methods import schedules
 from cf_utils.methods.freeze import Freeze
 from cf_utils.randomness import generator
@@ -46,7 +57,8 @@ from torchvision.models.vgg import cfgs
 plots.style()
 
 # %% tags=["parameters"]
-dataset = "mnist-5k"  # 5,000 digits, no download; "cifar100": as in the source; "folder:PATH": your own
+# 5,000 digits, no download; "cifar100": as in the source; "folder:PATH": your own.
+dataset = "mnist-5k"
 classes = 3  # of each of three tasks (10 in the source), drawn anew for each seed
 per_class = 100  # training images of each (500 in the source)
 side = 32  # pixels to which images are scaled
@@ -70,19 +82,27 @@ out = ""  # folder for figures and results; empty: out/08_saliency_freezing
 
 # %%
 folder = results.output_folder(out, "08_saliency_freezing")
-settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}  # the parameters
+# The parameters.
+settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}
 images = data.load(dataset)
 
 
 def drawn(seed, scenario="task"):
-    """A stream of three tasks of ``classes`` classes, drawn by ``seed`` and numbered from 0; images scaled to ``side``."""
-    chosen = torch.randperm(len(images.classes), generator=generator(seed, "classes"))[: 3 * classes]
+    """A stream of three tasks of ``classes`` classes, drawn by ``seed`` and numbered from 0.
+
+    Images scaled to ``side``.
+    """
+    chosen = torch.randperm(len(images.classes), generator=generator(seed, "classes"))[
+        : 3 * classes
+    ]
     parts, scaled = {}, {"size": (side, side), "mode": "bilinear", "antialias": True}
     for part, most in (("train", per_class), ("test", None)):
         x, y = getattr(images, f"x_{part}"), getattr(images, f"y_{part}")
         found = [torch.nonzero(y == c).squeeze(1)[:most] for c in chosen]
         parts[f"x_{part}"] = F.interpolate(x[torch.cat(found)].float(), **scaled).round().byte()
-        parts[f"y_{part}"] = torch.arange(len(chosen)).repeat_interleave(torch.tensor([len(f) for f in found]))
+        parts[f"y_{part}"] = torch.arange(len(chosen)).repeat_interleave(
+            torch.tensor([len(f) for f in found])
+        )
     some = replace(images, classes=tuple(images.classes[c] for c in chosen), **parts)
     groups = torch.arange(len(chosen)).view(3, -1).tolist()
     return streams.split(some, groups, scenario, "seen" if scenario == "class" else "all")
@@ -110,7 +130,10 @@ def vgg16(outputs, norm=False):
 
 convs = [name for name, layer in vgg16(1).named_children() if isinstance(layer, nn.Conv2d)]
 norms = {layer: layer.replace("conv", "norm") for layer in convs}  # where the network has them
-text = f"{images.name.removeprefix('folder:')}, {classes} classes a task, {per_class} images each, {seeds} seeds"
+text = (
+    f"{images.name.removeprefix('folder:')}, {classes} "
+    f"classes a task, {per_class} images each, {seeds} seeds"
+)
 caption = f"{text}, {epochs} epochs, width {width}, {side} pixels"
 
 # %% [markdown]
@@ -125,19 +148,37 @@ class Augment(methods.Method):
         changed, size = [], batch.y.shape[1]
         for x, seed in zip(batch.x, loop.seeds, strict=True):
             source = generator(seed, f"crops {loop.epoch} {loop.step}", loop.t)
-            moves, flips = torch.randint(9, (2, size), generator=source), torch.rand(size, generator=source) >= 0.5
+            moves, flips = (
+                torch.randint(9, (2, size), generator=source),
+                torch.rand(size, generator=source) >= 0.5,
+            )
             changed.append(data.mirror_and_shift(x, *moves, flips).movedim(1, 3))
         batch.x = torch.stack(changed).movedim(4, 2)  # in memory a pixel's colours lie side by side
         return batch
 
 
-sgd = training.TrainConfig(epochs, batch_size, lr, "sgd", 0.0, 0.9, fresh_optimizer=True, threads=threads)
-adamw = replace(sgd, epochs=learned_epochs, batch_size=2 * batch_size, lr=2e-3, optimizer="adamw", weight_decay=0.01)
+sgd = training.TrainConfig(
+    epochs, batch_size, lr, "sgd", 0.0, 0.9, fresh_optimizer=True, threads=threads
+)
+adamw = replace(
+    sgd,
+    epochs=learned_epochs,
+    batch_size=2 * batch_size,
+    lr=2e-3,
+    optimizer="adamw",
+    weight_decay=0.01,
+)
 
 
 def fit(start, stream, seed, method=None, until=None, config=sgd, watch=()):
-    """Train a network, or what a Run left, until so many tasks of ``stream`` are learned: a Run of one seed."""
-    arm = [Augment(), method or methods.Finetune(), *[schedules.Cosine()] * (config.optimizer == "adamw")]
+    """Train a network, or what a Run left, until so many tasks of ``stream`` are learned:
+    a Run of one seed.
+    """
+    arm = [
+        Augment(),
+        method or methods.Finetune(),
+        *[schedules.Cosine()] * (config.optimizer == "adamw"),
+    ]
     if isinstance(start, training.Run):
         return training.proceed(start, stream, until, observers=watch, method=arm, config=config)
     return training.run_stream(start, arm, stream, config, [seed], observers=watch, until=until)
@@ -153,32 +194,43 @@ Markdown(f"```python\n{inspect.getsource(Freeze)}```")
 
 # %%
 def examples(model, task):
-    """``shown`` training images of each class, standardised, and their labels; on the model's device."""
-    index = torch.cat([torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()])
+    """``shown`` training images of each class, standardised, with labels; on the model's device."""
+    index = torch.cat(
+        [torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()]
+    )
     device = next(model.parameters()).device
     return images.scale(task.x_train[index].to(device)), task.y_train[index].to(device)
 
 
 def by_saliency(model, task):
-    """Rankings by the match of favourite image and saliency map: name -> layer -> scores ``[filters]``."""
+    """Rankings by the match of favourite and saliency map: name -> layer -> ``[filters]``."""
     network, (x, y) = model.replica(0).eval(), examples(model, task)
     maps, scores = saliency.full_grad(network, x, y), {}
-    pictures = {layer: saliency.grey(saliency.favourites(network, layer, images, side)) for layer in convs}
+    pictures = {
+        layer: saliency.grey(saliency.favourites(network, layer, images, side)) for layer in convs
+    }
     for kind, of in saliency.rank_by_match(pictures, maps, y.cpu()).items():
         scores[kind] = {layer: ranks.mean(0) for layer, ranks in of.items()}
-        scores[f"{kind}, union"] = {layer: ranks.max(0) + 1e-3 * ranks.mean(0) for layer, ranks in of.items()}
+        scores[f"{kind}, union"] = {
+            layer: ranks.max(0) + 1e-3 * ranks.mean(0) for layer, ranks in of.items()
+        }
     return scores
 
 
 def by_rivals(model, task):
-    """Rankings that see no picture: random, magnitude, activation, Fisher, Taylor; as ``by_saliency``."""
+    """Rankings without pictures: random, magnitude, activation, Fisher, Taylor.
+
+    As ``by_saliency``.
+    """
     places, labels = {layer: layer.replace("conv", "act") for layer in convs}, task.labels
     return saliency.filter_scores(
         model.replica(0).eval(), *examples(model, task), places, labels, model.seeds[0], labels[0]
     )
 
 
-code = "\n\n".join(map(inspect.getsource, (saliency.favourites, saliency.match, saliency.filter_scores)))
+code = "\n\n".join(
+    map(inspect.getsource, (saliency.favourites, saliency.match, saliency.filter_scores))
+)
 Markdown(f"```python\n{code}```")
 
 # %%
@@ -191,8 +243,15 @@ for seed in range(seeds):
 
 # %%
 _, stream, first, _ = state[0]
-network, (x, y), layer = first.model.replica(0).eval(), examples(first.model, stream.tasks[0]), "conv7"
-maps, pictures = saliency.full_grad(network, x, y), saliency.grey(saliency.favourites(network, layer, images, side))
+network, (x, y), layer = (
+    first.model.replica(0).eval(),
+    examples(first.model, stream.tasks[0]),
+    "conv7",
+)
+maps, pictures = (
+    saliency.full_grad(network, x, y),
+    saliency.grey(saliency.favourites(network, layer, images, side)),
+)
 columns = ["image", "saliency map"] + [
     f"{end} match\nby {by}" for by in ("MSE", "Pearson") for end in ("best", "worst")
 ]
@@ -208,12 +267,17 @@ for c, row in enumerate(axes):
     for ax, f, values in zip(row[2:], chosen, np.repeat(scores, 2, axis=0), strict=True):
         ax.set_xlabel(f"filter {f}: {values[f]:.2f}", fontsize="small")
     row[0].set_ylabel(name := stream.images.classes[c])
-    rows += [{"class": name, "filter": f, "-MSE": scores[0][f], "Pearson": scores[1][f]} for f in chosen]
+    rows += [
+        {"class": name, "filter": f, "-MSE": scores[0][f], "Pearson": scores[1][f]} for f in chosen
+    ]
 for ax, title in zip(axes.flat, columns, strict=False):
     ax.set_title(title)
 plt.setp(axes, xticks=[], yticks=[])
 fig.colorbar(drawing, ax=axes, label="scaled to [0, 1]", fraction=0.02)
-note = f"Seed 0; a class's image, its map, and favourite images of {layer}, under them −MSE or Pearson with five such maps."
+note = (
+    "Seed 0; a class's image, its map, and favourite images of "
+    f"{layer}, under them −MSE or Pearson with five such maps."
+)
 results.save_figure(fig, folder, "pictures", pd.DataFrame(rows), f"{note}\n{caption}")
 
 # %% [markdown]
@@ -226,12 +290,18 @@ kinds = ["MSE", "Pearson", "magnitude", "activation", "Fisher", "Taylor", "rando
 
 
 def agree(scores):
-    """Spearman's rank correlation of each two rankings, mean over the layers: ``[kinds, kinds]``."""
-    layers = [stats.spearmanr(np.stack([scores[kind][layer] for kind in kinds], 1)).statistic for layer in convs]
+    """Spearman's correlation of each two rankings, mean over the layers: ``[kinds, kinds]``."""
+    layers = [
+        stats.spearmanr(np.stack([scores[kind][layer] for kind in kinds], 1)).statistic
+        for layer in convs
+    ]
     return np.nanmean(layers, axis=0)
 
 
-agreement, pairs = np.stack([agree(scores) for *_, scores in state]), zip(*np.triu_indices(len(kinds), 1), strict=True)
+agreement, pairs = (
+    np.stack([agree(scores) for *_, scores in state]),
+    zip(*np.triu_indices(len(kinds), 1), strict=True),
+)
 numbers = {f"agreement/{kinds[i]} and {kinds[j]}": agreement[:, i, j] for i, j in pairs}
 fig, ax = plt.subplots(figsize=(6.4, 4.2))
 middle = agreement.mean(0).round(2) + 0.0  # no -0.00
@@ -239,8 +309,16 @@ plots.heatmap(ax, middle, "", vmin=-1, vmax=1, colorbar="rank correlation")
 plots.numbers(ax, middle, "{:.2f}", middle=0.4)
 ax.set(xticks=range(len(kinds)), xticklabels=kinds, yticks=range(len(kinds)), yticklabels=kinds)
 ax.tick_params(axis="x", rotation=30, length=0)
-table = pd.DataFrame([{"rankings": key.split("/")[1], **results.summary(v)} for key, v in numbers.items()])
-results.save_figure(fig, folder, "agreement", table, f"Filters within a layer; mean over layers and seeds.\n{caption}")
+table = pd.DataFrame(
+    [{"rankings": key.split("/")[1], **results.summary(v)} for key, v in numbers.items()]
+)
+results.save_figure(
+    fig,
+    folder,
+    "agreement",
+    table,
+    f"Filters within a layer; mean over layers and seeds.\n{caption}",
+)
 
 # %% [markdown]
 # There are two families, and no agreement is seen between them. Activation, Fisher and Taylor agree well (activation and Fisher 0.76<!--=08 agreement/activation and Fisher as .2f-->, Fisher and Taylor 0.88<!--=08 agreement/Fisher and Taylor as .2f-->), MSE and Pearson by 0.66 ± 0.12<!--=08 agreement/MSE and Pearson as ±.2f-->, across them nothing: MSE and Fisher -0.09 ± 0.19<!--=08 agreement/MSE and Fisher as ±.2f-->.
@@ -259,13 +337,26 @@ found, after = defaultdict(list), {}
 
 
 def measure(name, model, stream, tasks=2):
-    """Accuracies into ``found``: by the rules of the stream's scenario, and told the task or not, of so many tasks."""
+    """Accuracies into ``found``: by the rules of the stream's scenario, and told the task or not,
+    of so many tasks.
+    """
     allowed, kinds = stream.allowed(tasks - 1, stream.outputs), ("", ", told", ", not told")
     rules = {kind: [] for kind in (kinds if stream.scenario != "domain" else kinds[:1])}
     for t, task in enumerate(stream.tasks[:tasks], start=1):
-        logits, y, first = training.predict(model, images, task.x_test), task.y_test, min(task.labels)
-        answers = streams.mask_logits(logits, y.unsqueeze(0), allowed).argmax(2)[0], logits[0][:, list(task.labels)]
-        answers = answers[0], answers[1].argmax(1) + first, logits[0, :, : tasks * classes].argmax(1)
+        logits, y, first = (
+            training.predict(model, images, task.x_test),
+            task.y_test,
+            min(task.labels),
+        )
+        answers = (
+            streams.mask_logits(logits, y.unsqueeze(0), allowed).argmax(2)[0],
+            logits[0][:, list(task.labels)],
+        )
+        answers = (
+            answers[0],
+            answers[1].argmax(1) + first,
+            logits[0, :, : tasks * classes].argmax(1),
+        )
         for kind, answer in zip(rules, answers, strict=False):
             rules[kind].append((answer == y).double().mean().item())
             found[f"task {t}{kind}/{name}"].append(rules[kind][-1])
@@ -281,31 +372,49 @@ def ranked(kind, known):
 
 def whole(layers, model):
     """Scores for ``Freeze`` that hold these layers, all their filters alike."""
-    return lambda *_: {layer: torch.zeros(model.weights[f"{layer}.bias"].shape[1]) for layer in layers}
+    return lambda *_: {
+        layer: torch.zeros(model.weights[f"{layer}.bias"].shape[1]) for layer in layers
+    }
 
 
 shares = [0.25, 0.5, 0.75, 0.9]
-swept, once = ["MSE", "Pearson", "Fisher", "random"], ["MSE, union", "magnitude", "activation", "Taylor"]
+swept, once = (
+    ["MSE", "Pearson", "Fisher", "random"],
+    ["MSE, union", "magnitude", "activation", "Taylor"],
+)
 for seed, stream, first, known in state:
     measure("before task 2", first.model, stream)
     after["nothing frozen", seed] = fit(first, stream, seed, until=2)
-    x, acts = examples(first.model, stream.tasks[0])[0], [layer.replace("conv", "act") for layer in convs]
+    x, acts = (
+        examples(first.model, stream.tasks[0])[0],
+        [layer.replace("conv", "act") for layer in convs],
+    )
     held = convs[: probes.most_changed(first.model, after["nothing frozen", seed].model, x, acts)]
     found["layers before the change"].append(len(held))
     chosen = [*product(swept, shares), *product(once, [0.5])]
-    arms = {f"{kind}, {share:.0%}": Freeze(share, ranked(kind, known), norms) for kind, share in chosen}
+    arms = {
+        f"{kind}, {share:.0%}": Freeze(share, ranked(kind, known), norms) for kind, share in chosen
+    }
     groups = {
         "layers before the change": held,
         "all convolutions": convs,
         "hidden layers too": [*convs, "fc14", "fc15"],
     }
-    arms |= {name: Freeze(1.0, whole(layers, first.model), norms) for name, layers in groups.items()}
-    after |= {(name, seed): fit(first, stream, seed, method, until=2) for name, method in arms.items()}
+    arms |= {
+        name: Freeze(1.0, whole(layers, first.model), norms) for name, layers in groups.items()
+    }
+    after |= {
+        (name, seed): fit(first, stream, seed, method, until=2) for name, method in arms.items()
+    }
     for name in ("nothing frozen", *arms):
         measure(name, after[name, seed].model, stream)
 
 # %%
-columns = {"task 1": "accuracy on task 1 (%)", "task 2": "accuracy on task 2 (%)", "mean": "mean of both (%)"}
+columns = {
+    "task 1": "accuracy on task 1 (%)",
+    "task 2": "accuracy on task 2 (%)",
+    "mean": "mean of both (%)",
+}
 
 
 def values(key, rows, prefix=""):
@@ -314,32 +423,60 @@ def values(key, rows, prefix=""):
 
 
 def show(name, columns, rows, note, of=None):
-    """A figure of dots: a column for each key, a row for each arm, and where ``of`` gives prefixes a colour for each."""
+    """A figure of dots: a column for each key, a row for each arm,
+    and where ``of`` gives prefixes a colour for each.
+    """
     of = of or {"": ""}
     draw = plots.arm_columns if len(of) > 1 else plots.dot_columns
-    cells = {text: {label: values(key, rows, prefix) for label, prefix in of.items()} for key, text in columns.items()}
-    fig, _, table = draw(cells if len(of) > 1 else {text: parts.popitem()[1] for text, parts in cells.items()})
+    cells = {
+        text: {label: values(key, rows, prefix) for label, prefix in of.items()}
+        for key, text in columns.items()
+    }
+    fig, _, table = draw(
+        cells if len(of) > 1 else {text: parts.popitem()[1] for text, parts in cells.items()}
+    )
     results.save_figure(fig, folder, name, table, f"{note}\n{caption}; 95 % intervals.")
 
 
 fig, axes = plt.subplots(2, 2, figsize=(9.5, 7))
 tables, x = [], [0, *(100 * share for share in shares), 100]
-lines = {kind: ["nothing frozen", *(f"{kind}, {share:.0%}" for share in shares), "all convolutions"] for kind in swept}
-for (ax, (key, label)), (i, kind) in product(zip(axes.flat, columns.items(), strict=False), enumerate(swept)):
+lines = {
+    kind: ["nothing frozen", *(f"{kind}, {share:.0%}" for share in shares), "all convolutions"]
+    for kind in swept
+}
+for (ax, (key, label)), (i, kind) in product(
+    zip(axes.flat, columns.items(), strict=False), enumerate(swept)
+):
     drawn_line = plots.band(ax, x, np.stack([*values(key, lines[kind]).values()], 1), kind, index=i)
     tables.append(drawn_line.assign(measure=label))
     ax.set(xlabel="filters frozen in each layer (%)", ylabel=label)
 for i, kind in enumerate(swept[:-1]):
-    pair = [np.stack([*values("task 1", lines[name][1:-1]).values()], 1) for name in (kind, "random")]
+    pair = [
+        np.stack([*values("task 1", lines[name][1:-1]).values()], 1) for name in (kind, "random")
+    ]
     drawn_line = plots.band(axes[1, 1], x[1:-1], pair[0] - pair[1], kind, index=i)
     tables.append(drawn_line.assign(measure="accuracy on task 1, difference to random (points)"))
 axes[1, 1].axhline(0, color=plots.COLORS[len(swept) - 1], lw=1)
-axes[1, 1].set(xlabel=axes[0, 0].get_xlabel(), ylabel="accuracy on task 1,\nagainst random filters (points)")
-fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4, title="filters chosen by")
-results.save_figure(fig, folder, "shares", pd.concat(tables), f"After task 2, told the task. {caption}; 95 % bands.")
+axes[1, 1].set(
+    xlabel=axes[0, 0].get_xlabel(), ylabel="accuracy on task 1,\nagainst random filters (points)"
+)
+fig.legend(
+    *axes[0, 0].get_legend_handles_labels(),
+    loc="outside upper center",
+    ncols=4,
+    title="filters chosen by",
+)
+results.save_figure(
+    fig, folder, "shares", pd.concat(tables), f"After task 2, told the task. {caption}; 95 % bands."
+)
 
 # %%
-rows = ["before task 2", "nothing frozen", *(f"{kind}, 50%" for kind in [*swept, *once]), "layers before the change"]
+rows = [
+    "before task 2",
+    "nothing frozen",
+    *(f"{kind}, 50%" for kind in [*swept, *once]),
+    "layers before the change",
+]
 rows += ["all convolutions", "hidden layers too"]
 show("rankings", columns, rows, "After task 2 (first row: before it), told the task.")
 
@@ -372,13 +509,29 @@ for (seed, *_), scenario in product(state, ("task", "class")):
     stream, name = drawn(seed, scenario), "joint" if scenario == "task" else "joint, one softmax"
     both = streams.joint(replace(stream, tasks=stream.tasks[:2], groups=stream.groups[:2]))
 
-    build, twice, halfway = lambda s=stream: vgg16(s.outputs), replace(sgd, epochs=2 * epochs), [Halfway(name, stream)]
+    build, twice, halfway = (
+        lambda s=stream: vgg16(s.outputs),
+        replace(sgd, epochs=2 * epochs),
+        [Halfway(name, stream)],
+    )
     after[f"{name}, twice the steps", seed] = fit(build, both, seed, config=twice, watch=halfway)
     measure(f"{name}, twice the steps", after[f"{name}, twice the steps", seed].model, stream)
-labels = {f"{key}, {rule}": f"{key},\n{rule} (%)" for rule, key in product(("told", "not told"), ("mean", "task 1"))}
+labels = {
+    f"{key}, {rule}": f"{key},\n{rule} (%)"
+    for rule, key in product(("told", "not told"), ("mean", "task 1"))
+}
 rows = ["nothing frozen", "MSE, 50%", "all convolutions"]
-rows += [f"joint{kind}, {end}" for kind in ("", ", one softmax") for end in ("equal steps", "twice the steps")]
-show("joint", labels, rows, "Test images of tasks 1 and 2; told the task, or not: among the outputs of both.")
+rows += [
+    f"joint{kind}, {end}"
+    for kind in ("", ", one softmax")
+    for end in ("equal steps", "twice the steps")
+]
+show(
+    "joint",
+    labels,
+    rows,
+    "Test images of tasks 1 and 2; told the task, or not: among the outputs of both.",
+)
 
 
 # %%
@@ -393,19 +546,33 @@ def by_class(model, stream, t):
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.9), sharex=True, sharey=True)
 tables = []
 for ax, name in zip(axes, ("nothing frozen", "MSE, 50%", "joint, twice the steps"), strict=True):
-    for t, label in enumerate(("task 1, then: right after it", "task 2, then: with nothing frozen")):
+    for t, label in enumerate(
+        ("task 1, then: right after it", "task 2, then: with nothing frozen")
+    ):
         kept = [first if t == 0 else after["nothing frozen", seed] for seed, _, first, _ in state]
-        was = np.stack([by_class(run.model, stream, t) for run, (_, stream, *_) in zip(kept, state, strict=True)])
+        was = np.stack(
+            [
+                by_class(run.model, stream, t)
+                for run, (_, stream, *_) in zip(kept, state, strict=True)
+            ]
+        )
         now = np.stack([by_class(after[name, seed].model, stream, t) for seed, stream, *_ in state])
         shaken = np.random.default_rng(t).uniform(-1, 1, (2, was.size)) + [was.ravel(), now.ravel()]
         ax.plot(*shaken, plots.MARKERS[t], color=plots.COLORS[t], alpha=0.7, ms=4, label=label)
-        tables.append(pd.DataFrame({"arm": name, "task": t + 1, "then": was.ravel(), "now": now.ravel()}))
+        tables.append(
+            pd.DataFrame({"arm": name, "task": t + 1, "then": was.ravel(), "now": now.ravel()})
+        )
         found[f"classes lost, task {t + 1}/{name}"] = (now < 0.5 * was).mean(1)
         found[f"classes gained, task {t + 1}/{name}"] = (now > was).mean(1)
     ax.axline((0, 0), slope=1, color="0.5", lw=1)
-    ax.set(title=name, xlabel="accuracy on a class then (%)", ylabel="now (%)" if ax is axes[0] else "")
+    ax.set(
+        title=name, xlabel="accuracy on a class then (%)", ylabel="now (%)" if ax is axes[0] else ""
+    )
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-note = "One mark a class of a seed, shaken by up to a point; told the task. (Task 2 on the left: the same, twice.)"
+note = (
+    "One mark a class of a seed, shaken by up to a point; "
+    "told the task. (Task 2 on the left: the same, twice.)"
+)
 results.save_figure(fig, folder, "classes", pd.concat(tables), f"{note}\n{caption}")
 
 # %% [markdown]
@@ -426,7 +593,11 @@ for (head, scenario), seed in product(heads.items(), range(seeds)):
     measure(f"{head}, before task 2", start.model, stream)
     known = by_saliency(start.model, stream.tasks[0])
     half = Freeze(0.5, ranked("MSE", known), norms)
-    arms = {"nothing frozen": None, "MSE, 50%": half, "all convolutions": Freeze(1.0, whole(convs, start.model), norms)}
+    arms = {
+        "nothing frozen": None,
+        "MSE, 50%": half,
+        "all convolutions": Freeze(1.0, whole(convs, start.model), norms),
+    }
     for arm, method in arms.items():
         measure(f"{head}, {arm}", fit(start, stream, seed, method, until=2).model, stream)
 of = {"told the task": ""} | {head: f"{head}, " for head in heads}
@@ -448,10 +619,23 @@ for seed, stream, *_ in state:
     measure("learned, before task 2", start.model, stream)
     known = by_saliency(start.model, stream.tasks[0]) | by_rivals(start.model, stream.tasks[0])
     for arm, share in learned.items():
-        method = Freeze(share, ranked(arm.split(",")[0] if share == 0.5 else "random", known), norms)
-        measure(f"learned, {arm}", fit(start, stream, seed, method, until=2, config=adamw).model, stream)
-note = f"Told the task. Well trained: batch-norm, AdamW, cosine, and {learned_epochs} epochs in place of {epochs}."
-show("learned", columns, ["before task 2", *learned], note, {"as in the source": "", "well trained": "learned, "})
+        method = Freeze(
+            share, ranked(arm.split(",")[0] if share == 0.5 else "random", known), norms
+        )
+        measure(
+            f"learned, {arm}", fit(start, stream, seed, method, until=2, config=adamw).model, stream
+        )
+note = (
+    "Told the task. Well trained: batch-norm, AdamW, cosine, "
+    f"and {learned_epochs} epochs in place of {epochs}."
+)
+show(
+    "learned",
+    columns,
+    ["before task 2", *learned],
+    note,
+    {"as in the source": "", "well trained": "learned, "},
+)
 
 # %% [markdown]
 # **In a network that has learned freezing half is not seen to save anything.** It begins with 48% ± 7%<!--=08 task 1/learned, before task 2 as ±.0%-->, and after the second task has 12% ± 6%<!--=08 task 1/learned, nothing frozen as ±.0%--> with nothing frozen, 13% ± 6%<!--=08 task 1/learned, MSE, 50% as ±.0%--> with half by MSE and 13% ± 3%<!--=08 task 1/learned, random, 50% as ±.0%--> with a random half; 44% ± 3%<!--=08 task 2/learned, MSE, 50% as ±.0%--> in place of 53% ± 3%<!--=08 task 2/learned, nothing frozen as ±.0%--> of the second are learned. A frozen filter reads what free ones below it send, and that changes. Where all are frozen 30% ± 10%<!--=08 task 1/learned, all convolutions as ±.0%--> are kept.
@@ -468,7 +652,9 @@ for (seed, stream, *_), name in product(state, third):
     measure(f"third, {name}", run.model, stream, tasks=3)
     count = sum(len(rows) for rows in getattr(run.methods[1], "rows", {}).values())
     found[f"third, frozen/{name}"].append(count / sum(len(v) for v in state[0][3]["MSE"].values()))
-text = {f"task {t}": f"accuracy on\ntask {t} (%)" for t in (1, 2, 3)} | {"mean": "mean of\nthe three (%)"}
+text = {f"task {t}": f"accuracy on\ntask {t} (%)" for t in (1, 2, 3)} | {
+    "mean": "mean of\nthe three (%)"
+}
 note = "After task 3, told the task; half frozen before task 2, and half of the rest before task 3."
 show("third", text, third, note, {"third task": "third, "})
 

@@ -59,29 +59,46 @@ out = ""  # folder for figures and results; empty: out/08b_filter_pictures
 
 # %%
 folder = results.output_folder(out, "08b_filter_pictures")
-settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}  # the parameters
+# The parameters.
+settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}
 images, sizes = data.load(dataset), {"": side, ", half size": side // 2}
 runs = list(product(sizes, range(seeds)))  # of everything: the suffix of its numbers, the seed
-text = f"{images.name.removeprefix('folder:')}, ten classes of {per_class} images, {seeds} seeds, {epochs} epochs"
+text = (
+    f"{images.name.removeprefix('folder:')}, ten classes "
+    f"of {per_class} images, {seeds} seeds, {epochs} epochs"
+)
 caption = f"{text}, width {width}, {side} pixels"
 
 
 def drawn(seed, size):
-    """One task of ten classes, drawn by ``seed`` and numbered from 0, as a stream; images scaled to ``size`` pixels."""
-    chosen, parts = torch.randperm(len(images.classes), generator=generator(seed, "classes"))[:10], {}
+    """One task of ten classes, drawn by ``seed`` and numbered from 0, as a stream.
+
+    Images scaled to ``size`` pixels.
+    """
+    chosen, parts = (
+        torch.randperm(len(images.classes), generator=generator(seed, "classes"))[:10],
+        {},
+    )
     for part, most in (("train", per_class), ("test", tested)):
         x, y = getattr(images, f"x_{part}"), getattr(images, f"y_{part}")
         found = torch.stack([torch.nonzero(y == c).squeeze(1)[:most] for c in chosen])
         x = F.interpolate(x[found.flatten()].float(), (size, size), mode="bilinear", antialias=True)
-        parts |= {f"x_{part}": x.byte(), f"y_{part}": torch.arange(10).repeat_interleave(found.shape[1])}
-    return streams.split(replace(images, classes=tuple(images.classes[c] for c in chosen), **parts), [range(10)])
+        parts |= {
+            f"x_{part}": x.byte(),
+            f"y_{part}": torch.arange(10).repeat_interleave(found.shape[1]),
+        }
+    return streams.split(
+        replace(images, classes=tuple(images.classes[c] for c in chosen), **parts), [range(10)]
+    )
 
 
 resnet18 = partial(models.resnet18, 10, images.x_train.shape[1], width)
 
 
 class Augment(methods.Method):
-    """Random crops after padding by 4 black pixels, and random flips, of each sample of a single network."""
+    """Random crops after padding by 4 black pixels, and random flips,
+    of each sample of a single network.
+    """
 
     def augment(self, loop, batch):
         source = generator(loop.seeds[0], f"crops {loop.epoch} {loop.step}")
@@ -92,7 +109,9 @@ class Augment(methods.Method):
 
 def fit(stream, seed, epochs, lr):
     config = training.TrainConfig(epochs, batch_size, lr, "adamw")
-    return training.run_stream(resnet18, [Augment(), schedules.Cosine()], stream, config, [seed], "cpu").model
+    return training.run_stream(
+        resnet18, [Augment(), schedules.Cosine()], stream, config, [seed], "cpu"
+    ).model
 
 
 layers = ["conv1", *(f"block{i}.conv1" for i in range(1, 9))]
@@ -105,7 +124,9 @@ norms = {layer: layer.replace("conv", "bn") for layer in layers}
 # %%
 def examples(task):
     """``shown`` training images of each class, standardised, and their labels."""
-    index = torch.cat([torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()])
+    index = torch.cat(
+        [torch.nonzero(task.y_train == c).squeeze(1)[:shown] for c in task.y_train.unique()]
+    )
     return images.scale(task.x_train[index]), task.y_train[index]
 
 
@@ -118,28 +139,57 @@ for (size, seed), kind in product(runs, ("trained", "untrained")):
     network = nets[at].replica(0)
     maps[at] = saliency.full_grad(network, *examples(stream.tasks[0]))
     for start in (0, 1):
-        drawings = {layer: saliency.favourites(network, layer, images, sizes[size], start) for layer in layers}
-        pictures[*at, start] = {layer: saliency.grey(drawing) for layer, drawing in drawings.items()}
+        drawings = {
+            layer: saliency.favourites(network, layer, images, sizes[size], start)
+            for layer in layers
+        }
+        pictures[*at, start] = {
+            layer: saliency.grey(drawing) for layer, drawing in drawings.items()
+        }
 pd.Series({name: results.plus_minus(100 * np.array(v), unit=" %") for name, v in numbers.items()})
 
 # %%
 fig, axes = plt.subplots(2, 5, figsize=(12, 5.2))
-rows, places = [], ["kernels of conv1", *(f"favourites, {layers[i]}" for i in (0, 4, 8)), "maps, one a class"]
-for (kind, row), (column, place) in product(zip(("trained", "untrained"), axes, strict=True), enumerate(places)):
+rows, places = (
+    [],
+    ["kernels of conv1", *(f"favourites, {layers[i]}" for i in (0, 4, 8)), "maps, one a class"],
+)
+for (kind, row), (column, place) in product(
+    zip(("trained", "untrained"), axes, strict=True), enumerate(places)
+):
     network, layer = nets[kind, "", 0].replica(0), place.split(", ")[-1]
-    tiles = saliency.favourites(network, layer, images, side) if layer in layers else network.conv1.weight.detach()
+    tiles = (
+        saliency.favourites(network, layer, images, side)
+        if layer in layers
+        else network.conv1.weight.detach()
+    )
     tiles = maps[kind, "", 0][::shown][:8].unsqueeze(1) if place == places[-1] else tiles[:16]
     tiles, across = tiles - tiles.amin((1, 2, 3), keepdim=True), min(4, len(tiles))
-    tiles = F.pad((tiles / tiles.amax((1, 2, 3), keepdim=True)).expand(-1, 3, -1, -1), [1] * 4, value=1.0)
+    tiles = F.pad(
+        (tiles / tiles.amax((1, 2, 3), keepdim=True)).expand(-1, 3, -1, -1), [1] * 4, value=1.0
+    )
     tiles = tiles.unflatten(0, (-1, across)).permute(0, 3, 1, 4, 2).flatten(2, 3).flatten(0, 1)
     row[column].imshow(tiles, interpolation="nearest")
-    row[column].set(xticks=[], yticks=[], title=place if kind == "trained" else "", ylabel="" if column else kind)
+    row[column].set(
+        xticks=[],
+        yticks=[],
+        title=place if kind == "trained" else "",
+        ylabel="" if column else kind,
+    )
     row[column].spines[:].set_visible(False)
     for i, v in enumerate(pictures[kind, "", 0, 0][layer][:16] if layer in layers else []):
         rows.append(
-            {"network": kind, "layer": layer, "filter": i, "mean": v.mean().item(), "deviation": v.std().item()}
+            {
+                "network": kind,
+                "layer": layer,
+                "filter": i,
+                "mean": v.mean().item(),
+                "deviation": v.std().item(),
+            }
         )
-results.save_figure(fig, folder, "filters", pd.DataFrame(rows), f"Each scaled to its own range; seed 0.\n{caption}")
+results.save_figure(
+    fig, folder, "filters", pd.DataFrame(rows), f"Each scaled to its own range; seed 0.\n{caption}"
+)
 
 # %% [markdown]
 # The trained network is right on 61% ± 8%<!--=08b accuracy/trained as ±.0%--> of the test images at 64 pixels and on 50% ± 7%<!--=08b accuracy/trained, half size as ±.0%--> at 32, the untrained one at chance. The first layer's filters like one colour each, trained or not, and their kernels show some stripes and edges after training, no more. In the middle training shows: textures of a direction and a scale in place of noise. Of the last block's pictures nothing can be recognised. Maps are blobs about the middle, of the trained network and of the untrained one. (To look at; one seed.)
@@ -152,7 +202,9 @@ results.save_figure(fig, folder, "filters", pd.DataFrame(rows), f"Each scaled to
 
 
 # %%
-Markdown(f"```python\n{inspect.getsource(saliency.answers)}\n\n{inspect.getsource(saliency.ablate)}```")
+Markdown(
+    f"```python\n{inspect.getsource(saliency.answers)}\n\n{inspect.getsource(saliency.ablate)}```"
+)
 
 # %%
 needed = {}
@@ -170,7 +222,9 @@ effects = {
 }
 pd.DataFrame(
     {
-        name: {at: np.mean([of(needed[key, "", seed][at]) for seed in range(seeds)]) for at in layers}
+        name: {
+            at: np.mean([of(needed[key, "", seed][at]) for seed in range(seeds)]) for at in layers
+        }
         for name, (key, of) in effects.items()
     }
 ).round(4)
@@ -201,12 +255,30 @@ for (size, seed), kind in product(runs, ("trained", "untrained")):
         by_layer[end].append(alike)
         for part, of in {"": alike, " early": alike[:3], " late": alike[-3:]}.items():
             numbers[f"agreement{part}/{end}"].append(of.mean())
-        numbers[f"agreement by accuracy/{end}"].append(saliency.agree(ranking, needed["accuracy", size, seed]).mean())
-rankings = ["MSE", "Pearson", "random", "magnitude", "activation", "Fisher", "Taylor", "signed Taylor", "ablation"]
+        numbers[f"agreement by accuracy/{end}"].append(
+            saliency.agree(ranking, needed["accuracy", size, seed]).mean()
+        )
+rankings = [
+    "MSE",
+    "Pearson",
+    "random",
+    "magnitude",
+    "activation",
+    "Fisher",
+    "Taylor",
+    "signed Taylor",
+    "ablation",
+]
 
 # %%
-arms = {f"{side} pixels": "", f"{side // 2} pixels": ", half size", f"{side} pixels, of the untrained": ", untrained"}
-columns = {arm: {r: numbers.get(f"agreement/{r}{end}") for r in rankings} for arm, end in arms.items()}
+arms = {
+    f"{side} pixels": "",
+    f"{side // 2} pixels": ", half size",
+    f"{side} pixels, of the untrained": ", untrained",
+}
+columns = {
+    arm: {r: numbers.get(f"agreement/{r}{end}") for r in rankings} for arm, end in arms.items()
+}
 fig, axes, table = plots.arm_columns({"Spearman with the\nrise of the loss": columns})
 fig.set_size_inches(7.5, 5.6)
 results.save_figure(fig, folder, "agreement", table, f"{text}, width {width}; 95 % intervals.")
@@ -214,8 +286,13 @@ results.save_figure(fig, folder, "agreement", table, f"{text}, width {width}; 95
 # %%
 fig, ax = plt.subplots(figsize=(8.5, 3.8))
 ax.axhline(0, color="0.4", lw=1)
-lines, short = ["MSE", "Pearson", "Taylor", "signed Taylor", "ablation"], [at.replace(".conv1", "") for at in layers]
-table = pd.concat([plots.band(ax, short, by_layer[name], name, index=i) for i, name in enumerate(lines)])
+lines, short = (
+    ["MSE", "Pearson", "Taylor", "signed Taylor", "ablation"],
+    [at.replace(".conv1", "") for at in layers],
+)
+table = pd.concat(
+    [plots.band(ax, short, by_layer[name], name, index=i) for i, name in enumerate(lines)]
+)
 ax.set(xlabel="layer", ylabel="Spearman with the rise of the loss", ylim=(-1, 1.03))
 plots.end_labels(ax, gap=0.07)
 table = table.rename(columns={"x": "layer", "label": "ranking"})
@@ -234,11 +311,21 @@ results.save_figure(fig, folder, "by_layer", table, f"{caption}; 95 % bands.")
 # **Prediction (source).** Without the half that matches best less is left than without a random half. **Ours.** The halves by MSE differ by no more than chance's; by Taylor and ablation far more is left without the lowest half than without the highest. With half of all layers silenced, every network is near chance (10 %), whatever the ranking.
 
 # %%
-ends, ways = {"lowest": 1, "highest": -1}, {"one": "half of one layer", "quarter": "a quarter of all layers"}
+ends, ways = (
+    {"lowest": 1, "highest": -1},
+    {"one": "half of one layer", "quarter": "a quarter of all layers"},
+)
 ways["half"] = "half of all layers"
 for seed, name, end, key in product(range(seeds), rankings, ends, ways):
-    network, task, ranking = nets["trained", "", seed].replica(0), tasks["", seed], scores["trained", "", seed][name]
-    order = {at: np.argsort(ends[end] * np.atleast_2d(v).mean(0), kind="stable") for at, v in ranking.items()}
+    network, task, ranking = (
+        nets["trained", "", seed].replica(0),
+        tasks["", seed],
+        scores["trained", "", seed][name],
+    )
+    order = {
+        at: np.argsort(ends[end] * np.atleast_2d(v).mean(0), kind="stable")
+        for at, v in ranking.items()
+    }
     chosen = {at: v[: len(v) // (4 if key == "quarter" else 2)].copy() for at, v in order.items()}
     trials = [{at: v} for at, v in chosen.items()] if key == "one" else [chosen]
     x = images.scale(task.x_test)
@@ -246,14 +333,18 @@ for seed, name, end, key in product(range(seeds), rankings, ends, ways):
     numbers[f"left {key}/{name}, {end}"].append(np.mean(left))
 columns = {
     f"accuracy (%) without\n{label}": {
-        f"silenced: {end}-ranked": {r: 100 * np.array(numbers[f"left {key}/{r}, {end}"]) for r in rankings}
+        f"silenced: {end}-ranked": {
+            r: 100 * np.array(numbers[f"left {key}/{r}, {end}"]) for r in rankings
+        }
         for end in ends
     }
     for key, label in ways.items()
 }
 fig, axes, table = plots.arm_columns(columns)
 whole = 100 * np.mean(numbers["accuracy/trained"])
-results.save_figure(fig, folder, "halves", table, f"{caption}; none silenced: {whole:.1f} %; 95 % intervals.")
+results.save_figure(
+    fig, folder, "halves", table, f"{caption}; none silenced: {whole:.1f} %; 95 % intervals."
+)
 
 # %% [markdown]
 # **By MSE it makes no difference which half goes**: 52% ± 7%<!--=08b left one/MSE, lowest as ±.0%--> are left without the half of a layer that matches worst, 52% ± 6%<!--=08b left one/MSE, highest as ±.0%--> without the half that matches best. By Taylor it is 56% ± 7%<!--=08b left one/Taylor, lowest as ±.0%--> and 48% ± 4%<!--=08b left one/Taylor, highest as ±.0%-->, and without a quarter of all layers at once 41% ± 7%<!--=08b left quarter/Taylor, lowest as ±.0%--> and 20% ± 5%<!--=08b left quarter/Taylor, highest as ±.0%--> (Fisher 43%<!--=08b left quarter/Fisher, lowest as .0%--> and 17%<!--=08b left quarter/Fisher, highest as .0%-->; random filters 27%<!--=08b left quarter/random, lowest as .0%-->). MSE's means lean the source's way there (29% ± 6%<!--=08b left quarter/MSE, lowest as ±.0%--> and 22% ± 8%<!--=08b left quarter/MSE, highest as ±.0%-->), which five seeds do not show.
@@ -268,30 +359,59 @@ results.save_figure(fig, folder, "halves", table, f"{caption}; none silenced: {w
 
 # %%
 for seed in range(seeds):
-    y, (a, b) = examples(tasks["", seed])[1], ((kind, "", seed) for kind in ("trained", "untrained"))
+    y, (a, b) = (
+        examples(tasks["", seed])[1],
+        ((kind, "", seed) for kind in ("trained", "untrained")),
+    )
     drawings, seen, one = pictures[*a, 0], maps[a], torch.arange(len(y)) % 2 == 0
-    flat, ways = seen.mean((1, 2), keepdim=True).expand_as(seen), {"another start": (pictures[*a, 1], seen, y)}
-    ways |= {"untrained network": (pictures[*b, 0], maps[b], y), "untrained maps": (drawings, maps[b], y)}
+    flat, ways = (
+        seen.mean((1, 2), keepdim=True).expand_as(seen),
+        {"another start": (pictures[*a, 1], seen, y)},
+    )
+    ways |= {
+        "untrained network": (pictures[*b, 0], maps[b], y),
+        "untrained maps": (drawings, maps[b], y),
+    }
     ways |= {"untrained pictures": (pictures[*b, 0], seen, y), "flat map": (drawings, flat, y)}
     found = {name: saliency.rank_by_match(*given) for name, given in ways.items()}
     for name, of in {"brightness": torch.mean, "contrast": torch.std}.items():
-        found[name] = {kind: {layer: of(v, (1, 2)) for layer, v in drawings.items()} for kind in ("MSE", "Pearson")}
+        found[name] = {
+            kind: {layer: of(v, (1, 2)) for layer, v in drawings.items()}
+            for kind in ("MSE", "Pearson")
+        }
     split = [saliency.rank_by_match(drawings, seen[part], y[part]) for part in (one, ~one)]
     for kind in ("MSE", "Pearson"):
         for name, ranking in found.items():
-            numbers[f"likeness/{kind}, {name}"].append(saliency.agree(scores[a][kind], ranking[kind]).mean())
-        numbers[f"likeness/{kind}, other images"].append(saliency.agree(split[0][kind], split[1][kind]).mean())
-        pairs = [np.corrcoef(v)[np.triu_indices(len(v), 1)].mean() for v in scores[a][kind].values()]
+            numbers[f"likeness/{kind}, {name}"].append(
+                saliency.agree(scores[a][kind], ranking[kind]).mean()
+            )
+        numbers[f"likeness/{kind}, other images"].append(
+            saliency.agree(split[0][kind], split[1][kind]).mean()
+        )
+        pairs = [
+            np.corrcoef(v)[np.triu_indices(len(v), 1)].mean() for v in scores[a][kind].values()
+        ]
         numbers[f"likeness/{kind}, another class"].append(np.mean(pairs))
     for name in ("magnitude", "activation", "Fisher", "Taylor", "signed Taylor"):
-        numbers[f"likeness/{name}, untrained network"].append(saliency.agree(scores[a][name], scores[b][name]).mean())
+        numbers[f"likeness/{name}, untrained network"].append(
+            saliency.agree(scores[a][name], scores[b][name]).mean()
+        )
     for kind, at in {"trained": a, "untrained": b}.items():
         numbers[f"brightness/maps, {kind}"].append(maps[at].mean().item())
-        numbers[f"brightness/pictures, {kind}"].append(np.mean([v.mean() for v in pictures[*at, 0].values()]))
+        numbers[f"brightness/pictures, {kind}"].append(
+            np.mean([v.mean() for v in pictures[*at, 0].values()])
+        )
 numbers = {name: np.array(values) for name, values in numbers.items()}
 
 # %%
-rows = ["other images", "another class", "another start", "untrained maps", "untrained pictures", "untrained network"]
+rows = [
+    "other images",
+    "another class",
+    "another start",
+    "untrained maps",
+    "untrained pictures",
+    "untrained network",
+]
 rows += ["flat map", "brightness", "contrast"]
 of = {k: {r: numbers[f"likeness/{k}, {r}"] for r in rows} for k in ("MSE", "Pearson")}
 of["Pearson"]["flat map"] = None  # nothing correlates with what is flat

@@ -33,7 +33,18 @@ from IPython.display import Markdown
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils import claims, data, methods, observers, plots, results, saliency, shapes, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    observers,
+    plots,
+    results,
+    saliency,
+    shapes,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -66,21 +77,36 @@ out = ""  # folder for figures and results; empty: out/09b_saliency_drift
 
 # %%
 folder = results.output_folder(out, "09b_saliency_drift")
-settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}  # the parameters
+# The parameters.
+settings = {k: v for k, v in globals().items() if type(v) in (int, float) and k[0] != "_"}
 real = data.load(dataset, train=train_images)
-some = torch.arange(test_images) * len(real.y_test) // test_images  # of all classes, however they are sorted
+# Of all classes, however they are sorted.
+some = torch.arange(test_images) * len(real.y_test) // test_images
 real = replace(real, x_test=real.x_test[some], y_test=real.y_test[some])
 groups = [[0, 1, 2], [3, 4, 5], [6, 7, 8]]
-caption = f"{real.name}, {train_images:,} training images, {seeds} seeds, {epochs} epochs a task, width {width}"
+caption = (
+    f"{real.name}, {train_images:,} training images, "
+    f"{seeds} seeds, {epochs} epochs a task, width {width}"
+)
 
 
 def network(images):
-    filters, side = [images.x_train.shape[1], width, width, 2 * width, 2 * width], images.x_train.shape[-1]
+    filters, side = (
+        [images.x_train.shape[1], width, width, 2 * width, 2 * width],
+        images.x_train.shape[-1],
+    )
     layers = OrderedDict()
     for i in (1, 2, 3, 4):
-        layers |= {f"conv{i}": nn.Conv2d(*filters[i - 1 : i + 1], 3, padding=1), f"act{i}": nn.ReLU()}
+        layers |= {
+            f"conv{i}": nn.Conv2d(*filters[i - 1 : i + 1], 3, padding=1),
+            f"act{i}": nn.ReLU(),
+        }
         layers |= {} if i % 2 else {f"pool{i}": nn.MaxPool2d(2)}
-    layers |= {"flatten": nn.Flatten(), "fc5": nn.Linear(filters[4] * (side // 4) ** 2, hidden), "act5": nn.ReLU()}
+    layers |= {
+        "flatten": nn.Flatten(),
+        "fc5": nn.Linear(filters[4] * (side // 4) ** 2, hidden),
+        "act5": nn.ReLU(),
+    }
     return nn.Sequential(layers | {"fc6": nn.Linear(hidden, 10)})
 
 
@@ -90,7 +116,9 @@ arms = {
     "finetuning": methods.Finetune(),
     "replay": methods.Replay(buffer_size, **replay),
     "APR": methods.APR(apr_lambda, buffer_size, **replay, per_class=apr_samples, places=places),
-    "SPL": methods.SPL(spl_lambda, buffer_size, "conv4", noise_std, saliency_threshold, spl_samples, **replay),
+    "SPL": methods.SPL(
+        spl_lambda, buffer_size, "conv4", noise_std, saliency_threshold, spl_samples, **replay
+    ),
 }
 
 # %% [markdown]
@@ -101,7 +129,9 @@ arms = {
 
 # %%
 class Maps(observers.Observer):
-    """Before training and after each task, on task 1: maps ``[R, N, H, W]``, and what was right ``[R, N]``."""
+    """Before training and after each task, on task 1:
+    maps ``[R, N, H, W]``, and what was right ``[R, N]``.
+    """
 
     def before_task(self, loop):
         if loop.t == 0:
@@ -117,23 +147,35 @@ class Maps(observers.Observer):
 
 
 def follow(images, method, epochs, seeds, until=None):
-    """Before training and after each task, on task 1: maps ``[R, N, H, W]``, what was right; and the accuracies."""
+    """Before training and after each task, on task 1: maps ``[R, N, H, W]``, what was right.
+
+    And the accuracies.
+    """
     stream, maps = streams.split(images, groups, scenario="class"), Maps()
     config = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
-    run = training.run_stream(lambda: network(images), method, stream, config, seeds, observers=[maps], until=until)
+    run = training.run_stream(
+        lambda: network(images), method, stream, config, seeds, observers=[maps], until=until
+    )
     return maps.records, run.accuracy
 
 
 def follow_all(images, epochs):
-    """``follow`` for every arm; and states of other seeds, untrained and after task 1, under "other"."""
+    """``follow`` for every arm.
+
+    And states of other seeds, untrained and after task 1, under "other".
+    """
     found = {name: follow(images, method, epochs, range(seeds)) for name, method in arms.items()}
-    return found | {"other": follow(images, methods.Finetune(), epochs, range(100, 100 + seeds), until=1)}
+    return found | {
+        "other": follow(images, methods.Finetune(), epochs, range(100, 100 + seeds), until=1)
+    }
 
 
 runs = follow_all(real, epochs)
 first, first_right = runs["replay"][0][1]
 print("one network after task 1:", all(np.array_equal(runs[arm][0][1][0], first) for arm in arms))
-pd.DataFrame({f"task {t + 1}": {arm: runs[arm][1][:, -1, t].mean().item() for arm in arms} for t in range(3)}).round(3)
+pd.DataFrame(
+    {f"task {t + 1}": {arm: runs[arm][1][:, -1, t].mean().item() for arm in arms} for t in range(3)}
+).round(3)
 
 # %% [markdown]
 # ## How far do maps drift?
@@ -151,7 +193,12 @@ pd.DataFrame({f"task {t + 1}": {arm: runs[arm][1][:, -1, t].mean().item() for ar
 
 # %%
 numbers = {}
-names = {"SSIM": "SSIM", "rank": "rank correlation", "overlap": "overlap of top 20 %", "empty": "empty maps (share)"}
+names = {
+    "SSIM": "SSIM",
+    "rank": "rank correlation",
+    "overlap": "overlap of top 20 %",
+    "empty": "empty maps (share)",
+}
 
 
 # Which images ``[R, N]`` count in which row, from those right with model 1 and later.
@@ -160,16 +207,26 @@ def split(then, now):
 
 
 def note(name, scores, masks, suffix=""):
-    """Means over the images of each mask ``[R, N]`` into ``numbers``; scores: measure -> ``[R, N]``, NaN left out."""
+    """Means over the images of each mask ``[R, N]`` into ``numbers``.
+
+    scores: measure -> ``[R, N]``, NaN left out.
+    """
     for (measure, values), (kind, chosen) in product(scores.items(), masks.items()):
         numbers[f"{measure}/{name}, {kind}{suffix}"] = saliency.mean_of_chosen(values, chosen)
 
 
 def drift(name, maps, right, suffix=""):
-    """Likeness of ``maps`` to model 1's of the same images, and to model 1's of other images, into ``numbers``."""
-    for which, masks in ((maps, split(first_right, right)), (saliency.others(maps), {"another image": first_right})):
+    """Likeness of ``maps`` to model 1's of the same images, and to model 1's of other images,
+    into ``numbers``.
+    """
+    for which, masks in (
+        (maps, split(first_right, right)),
+        (saliency.others(maps), {"another image": first_right}),
+    ):
         pairs = [saliency.alike(a, b) for a, b in zip(first, which, strict=True)]
-        note(name, {key: np.stack([pair[key] for pair in pairs]) for key in pairs[0]}, masks, suffix)
+        note(
+            name, {key: np.stack([pair[key] for pair in pairs]) for key in pairs[0]}, masks, suffix
+        )
 
 
 white = torch.rand(first[:, :, ::2, ::2].shape, generator=torch.Generator().manual_seed(0))
@@ -187,17 +244,25 @@ later = {f"{arm}, after task {t}": (arm, f" after {t}") for t, arm in product((2
 
 
 def draw_columns(names, kinds, rows, scale=1):
-    """``plots.arm_columns`` of ``numbers``; names: measure -> axis label; a seed without enough images is left out."""
+    """``plots.arm_columns`` of ``numbers``; names: measure -> axis label.
+
+    A seed without enough images is left out.
+    """
     columns = {label: {kind: {} for kind in kinds} for label in names.values()}
     for (key, label), kind, (row, (name, suffix)) in product(names.items(), kinds, rows.items()):
         values = numbers[f"{key}/{name}, {kind}{suffix}"]
-        columns[label][kind][row] = None if np.isnan(values).all() else scale * values[~np.isnan(values)]
+        columns[label][kind][row] = (
+            None if np.isnan(values).all() else scale * values[~np.isnan(values)]
+        )
     return plots.arm_columns(columns)
 
 
 rows = later | {name: (name, "") for name in baselines}
 fig, axes, table = draw_columns(names, ["still right", "forgotten", "another image"], rows)
-text = "Model 1's maps of task 1's test images against later networks', and (last three rows) against baselines'.\n"
+text = (
+    "Model 1's maps of task 1's test images against later "
+    "networks', and (last three rows) against baselines'.\n"
+)
 results.save_figure(fig, folder, "drift", table, f"{text}{caption}; 95 % intervals.")
 
 # %% [markdown]
@@ -211,25 +276,38 @@ results.save_figure(fig, folder, "drift", table, f"{text}{caption}; 95 % interva
 
 # %%
 def gallery(x, states, outlines=None):
-    """Images still right and forgotten after task 2 with their maps of seed 0 after each task; figure and table."""
+    """Images still right and forgotten after task 2 with their maps of seed 0 after each task.
+
+    Figure and table.
+    """
     kinds, rng = split(states[1][1][0], states[2][1][0]), np.random.default_rng(2)
-    picked = [(k, i) for k in ("still right", "forgotten") for i in rng.permutation(np.flatnonzero(kinds[k]))[:4]]
+    picked = [
+        (k, i)
+        for k in ("still right", "forgotten")
+        for i in rng.permutation(np.flatnonzero(kinds[k]))[:4]
+    ]
     picked = picked or [("never right", 0)]
     fig, axes = plt.subplots(4, len(picked), figsize=(0.9 + 1.15 * len(picked), 5.4), squeeze=False)
     for (row, column), ax in np.ndenumerate(axes):
         kind, i = picked[column]
         picture = states[row][0][0, i] if row else x[i].permute(1, 2, 0) / 255
         image = ax.imshow(picture, vmin=0, vmax=1, cmap="cividis" if row else "gray")
-        ax.set_xlabel(("right" if states[row][1][0, i] else "wrong") if row else kind, fontsize="small")
+        ax.set_xlabel(
+            ("right" if states[row][1][0, i] else "wrong") if row else kind, fontsize="small"
+        )
         if outlines is not None:
             ax.contour(outlines[i], [0.5], colors="white", linewidths=1)
-        ax.set(xticks=[], yticks=[], ylabel="" if column else f"after task {row}" if row else "image")
+        ax.set(
+            xticks=[], yticks=[], ylabel="" if column else f"after task {row}" if row else "image"
+        )
     fig.colorbar(image, ax=axes[1:], label="Grad-CAM map", fraction=0.05)
     return fig, pd.DataFrame(picked, columns=["after task 2", "image"])
 
 
 fig, table = gallery(streams.split(real, groups).tasks[0].x_test, runs["replay"][0])
-results.save_figure(fig, folder, "maps", table, f"Maps for the true label; replay, seed 0.\n{caption}")
+results.save_figure(
+    fig, folder, "maps", table, f"Maps for the true label; replay, seed 0.\n{caption}"
+)
 
 # %% [markdown]
 # After task 2 two of the maps are what they were, and birds and cars have lost parts of theirs; after task 3 some are on the object still, though the answer is wrong, and some on everything but the object. (One seed, eight images: to look at, not to count.)
@@ -241,14 +319,22 @@ results.save_figure(fig, folder, "maps", table, f"Maps for the true label; repla
 
 # %%
 (x, y, _), (x_test, y_test, masks) = (
-    shapes.generate_striped(count, seed) for seed, count in enumerate((shape_images, shape_images // 2))
+    shapes.generate_striped(count, seed)
+    for seed, count in enumerate((shape_images, shape_images // 2))
 )
-parts = [torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, x[:0], y[:0], x_test, y_test)]
+parts = [
+    torch.from_numpy(np.ascontiguousarray(part)) for part in (x, y, x[:0], y[:0], x_test, y_test)
+]
 moments = [torch.from_numpy(moment((0, 2, 3), dtype="float32")) for moment in (x.mean, x.std)]
 drawn, masks = data.Images("shapes", tuple("012345678"), *parts, *moments), masks[y_test < 3]
 shape_runs = follow_all(drawn, shape_epochs)
-shape_caption = f"Drawn shapes, {shape_images:,} training images, {seeds} seeds, {shape_epochs} epochs, width {width}"
-pd.DataFrame({arm: shape_runs[arm][1][:, 1:].diagonal(dim1=1, dim2=2).mean(0) for arm in arms}).round(3)
+shape_caption = (
+    f"Drawn shapes, {shape_images:,} training images, "
+    f"{seeds} seeds, {shape_epochs} epochs, width {width}"
+)
+pd.DataFrame(
+    {arm: shape_runs[arm][1][:, 1:].diagonal(dim1=1, dim2=2).mean(0) for arm in arms}
+).round(3)
 
 # %% [markdown]
 # Two measures of whether a map is on the object: the *pointing game* (Zhang et al. 2016), whether the map's maximum lies on it, and the *energy*, the share of the map's sum that does. A map drawn at random scores the share of the image's area that the object covers; the map of another image, and that of an untrained network, say what objects' usual places and mere edges are worth.
@@ -259,14 +345,21 @@ pd.DataFrame({arm: shape_runs[arm][1][:, 1:].diagonal(dim1=1, dim2=2).mean(0) fo
 
 # %%
 def looked_at(maps):
-    """``saliency.attention`` on the drawn objects; its empty maps are counted apart from those of photographs."""
+    """``saliency.attention`` on the drawn objects.
+
+    Its empty maps are counted apart from those of photographs.
+    """
     found = saliency.attention(maps, masks)
     return {"empty on shapes" if key == "empty" else key: values for key, values in found.items()}
 
 
 begun, begun_right = shape_runs["replay"][0][1]
 was, kinds = looked_at(begun), split(begun_right, shape_runs["replay"][0][2][1])
-note("area", dict.fromkeys(("energy", "pointing"), np.broadcast_to(masks.mean((1, 2)), begun_right.shape)), kinds)
+note(
+    "area",
+    dict.fromkeys(("energy", "pointing"), np.broadcast_to(masks.mean((1, 2)), begun_right.shape)),
+    kinds,
+)
 (untrained, _), (another, _) = shape_runs["other"][0]
 for name, maps in {
     "another image": saliency.others(begun),
@@ -288,17 +381,28 @@ for key, label in (("energy", "energy on the object (%)"), ("pointing", "pointin
     lines = {arm: [numbers[f"{key}/{arm}, all after {t}"] for t in (1, 2, 3)] for arm in arms}
     lines |= {name: [numbers[f"{key}/{name}, all"]] * 3 for name in fixed}
     values[label] = {line: 100 * np.stack(v, 1) for line, v in lines.items()}
-fig, table = plots.over_tasks(values, [list(arms), ["replay", *fixed]], ["task 1", "task 2", "task 3"])
-results.save_figure(fig, folder, "attention", table, f"No line: empty maps. {shape_caption}; 95 % bands.")
+fig, table = plots.over_tasks(
+    values, [list(arms), ["replay", *fixed]], ["task 1", "task 2", "task 3"]
+)
+results.save_figure(
+    fig, folder, "attention", table, f"No line: empty maps. {shape_caption}; 95 % bands."
+)
 
 # %%
-names = {"energy change": "change of energy (points)", "pointing change": "change of the\npointing game (points)"}
+names = {
+    "energy change": "change of energy (points)",
+    "pointing change": "change of the\npointing game (points)",
+}
 fig, axes, table = draw_columns(names, ["still right", "forgotten"], later, 100)
-results.save_figure(fig, folder, "left_object", table, f"Against model 1's map. {shape_caption}; 95 % intervals.")
+results.save_figure(
+    fig, folder, "left_object", table, f"Against model 1's map. {shape_caption}; 95 % intervals."
+)
 
 # %%
 fig, table = gallery(drawn.x_test[drawn.y_test < 3], shape_runs["replay"][0], masks)
-results.save_figure(fig, folder, "shape_maps", table, f"True label; replay, seed 0; white: object.\n{shape_caption}")
+results.save_figure(
+    fig, folder, "shape_maps", table, f"True label; replay, seed 0; white: object.\n{shape_caption}"
+)
 
 # %% [markdown]
 # **Attention does not leave the object.** Model 1 has 48% ± 3%<!--=09b energy/replay, all after 1 as ±.0%--> of its maps' sum on objects that cover 19%<!--=09b energy/area, all as .0%--> of the image (an untrained network 28%<!--=09b energy/untrained network, all as .0%-->), and its maximum lies on them in 92%<!--=09b pointing/replay, all after 1 as .0%--> of the images. With replay the share *rises* to 67% ± 16%<!--=09b energy/replay, all after 3 as ±.0%--> after two more tasks, with APR to 79% ± 9%<!--=09b energy/APR, all after 3 as ±.0%-->: perhaps what else raises the old outputs is given up first. The pointing game is not shown to change. (Both are of maps that are not empty, and so of fewer images.)

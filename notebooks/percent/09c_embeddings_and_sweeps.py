@@ -39,7 +39,19 @@ import torch
 from IPython.display import Markdown
 from torch import nn
 
-from cf_utils import claims, data, methods, metrics, observers, plots, probes, replicas, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    observers,
+    plots,
+    probes,
+    replicas,
+    results,
+    streams,
+    training,
+)
 from cf_utils.methods import controls
 
 plots.style()
@@ -72,11 +84,15 @@ out = ""  # folder for figures and results; empty: out/09c_embeddings_and_sweeps
 # %%
 folder = results.output_folder(out, "09c_embeddings_and_sweeps")
 images = data.load(dataset, train=train_images)
-some = torch.arange(test_images) * len(images.y_test) // test_images  # of all classes, however they are sorted
+# Of all classes, however they are sorted.
+some = torch.arange(test_images) * len(images.y_test) // test_images
 images = replace(images, x_test=images.x_test[some], y_test=images.y_test[some])
 stream = streams.split(images, [[0, 1, 2], [3, 4, 5], [6, 7, 8]], scenario="class")
 config = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0)
-caption = f"{images.name}, {train_images:,} training images, {seeds} seeds, {epochs} epochs a task, width {width}"
+caption = (
+    f"{images.name}, {train_images:,} training images, "
+    f"{seeds} seeds, {epochs} epochs a task, width {width}"
+)
 channels, _, side = images.x_train.shape[1:]
 task = stream.tasks[0]
 labels = task.y_test.numpy()
@@ -88,7 +104,11 @@ def network():
         layers |= {f"conv{i}": nn.Conv2d(inputs, filters, 3, padding=1), f"act{i}": nn.ReLU()}
         inputs = filters
         layers |= {} if i % 2 else {f"pool{i}": nn.MaxPool2d(2)}
-    layers |= {"flatten": nn.Flatten(), "fc5": nn.Linear(inputs * (side // 4) ** 2, hidden), "act5": nn.ReLU()}
+    layers |= {
+        "flatten": nn.Flatten(),
+        "fc5": nn.Linear(inputs * (side // 4) ** 2, hidden),
+        "act5": nn.ReLU(),
+    }
     return nn.Sequential(layers | {"fc6": nn.Linear(hidden, len(images.classes))})
 
 
@@ -109,11 +129,15 @@ def measure(h):  # features [R, N, D] of task 1's training and test images
 
 
 def look(model):
-    """What a model makes of task 1's test images: as ``measure``, and how often its outputs are right, told or not."""
+    """What a model makes of task 1's test images: as ``measure``,
+    and how often its outputs are right, told or not.
+    """
     logits, layers = training.activations(model, images, x, ["act5"])
     logits, own = logits[:, ~fitted], list(task.labels)
     answers = {"told": torch.tensor(own)[logits[:, :, own].argmax(2)], "ten": logits.argmax(2)}
-    right = {key: (answer == task.y_test).double().mean(1).numpy() for key, answer in answers.items()}
+    right = {
+        key: (answer == task.y_test).double().mean(1).numpy() for key, answer in answers.items()
+    }
     return right | measure(layers["act5"])
 
 
@@ -135,7 +159,10 @@ looks["model 1"] = look(first.model)
 
 
 def train(name, method, watch):
-    """Train ``method`` from the end of the first task on, as if it had been there before; accuracies are kept."""
+    """Train ``method`` from the end of the first task on, as if it had been there before.
+
+    Accuracies are kept.
+    """
     begun = training.take_over(first, method, stream)
     accuracy[name] = training.proceed(begun, stream, observers=[watch]).accuracy
 
@@ -148,15 +175,21 @@ for total in buffers:
     after = observers.Looks(lambda loop: look(loop.model))
     train(f"buffer {total}", methods.Replay(total // 3, batch=replayed, per_task=True), after)
     looks |= {cell(total, k): found for k, found in enumerate(after.found, start=2)}
-joint = training.run_stream(network, methods.Finetune(), streams.joint(stream), config, range(seeds))
+joint = training.run_stream(
+    network, methods.Finetune(), streams.joint(stream), config, range(seeds)
+)
 looks["joint"] = look(joint.model)
 looks["pixels"] = measure(images.scale(x).flatten(1).unsqueeze(0))  # one "seed" for all
 
 # %%
 kinds = list(dict.fromkeys([embedding, "pca", "tsne", "isomap"]))
-planes = {kind: {name: [probes.embed(h, kind) for h in of["features"]] for name, of in looks.items()} for kind in kinds}
+planes = {
+    kind: {name: [probes.embed(h, kind) for h in of["features"]] for name, of in looks.items()}
+    for kind in kinds
+}
 plane_looks = {
-    kind: {name: probes.tightness(of, labels) for name, of in found.items()} for kind, found in planes.items()
+    kind: {name: probes.tightness(of, labels) for name, of in found.items()}
+    for kind, found in planes.items()
 }
 
 
@@ -167,12 +200,23 @@ def draw(kind):  # seed 0's clouds: a row for each buffer and one of the baselin
     tables = []
     for row, (label, cells) in zip(axes, rows.items(), strict=True):
         shown = [planes[kind][name][0] for name in cells]
-        pairs = [(looks[name]["silhouette"][0], plane_looks[kind][name]["silhouette"][0]) for name in cells]
-        titles = [f"{n.split(', ')[-1]}: {a:.2f}, here {b:.2f}" for n, (a, b) in zip(cells, pairs, strict=True)]
+        pairs = [
+            (looks[name]["silhouette"][0], plane_looks[kind][name]["silhouette"][0])
+            for name in cells
+        ]
+        titles = [
+            f"{n.split(', ')[-1]}: {a:.2f}, here {b:.2f}"
+            for n, (a, b) in zip(cells, pairs, strict=True)
+        ]
         tables.append(plots.clouds(row, shown, labels, [task.labels] * 3, titles).assign(row=label))
         row[0].set_ylabel(label)
-    note = f"{caption}. Seed 0; {len(labels)} test images of task 1, 0 to 2: {task.name[1:-1]}; {kind}.\n"
-    note += "Above each: silhouette in the layer, and in this plane. Model 1 is the same in all rows."
+    note = (
+        f"{caption}. Seed 0; {len(labels)} test images "
+        f"of task 1, 0 to 2: {task.name[1:-1]}; {kind}.\n"
+    )
+    note += (
+        "Above each: silhouette in the layer, and in this plane. Model 1 is the same in all rows."
+    )
     results.save_figure(fig, folder, f"clouds_{kind}", pd.concat(tables), note)
 
 
@@ -192,13 +236,31 @@ draw("pca")
 # ## In numbers
 
 # %%
-layer = {"silhouette": "silhouette", "hit": "neighbourhood hit (share)", "probe": "linear probe (share right)"}
-outputs = {"told": "own outputs, told the\ntask (share right)", "ten": "own outputs, among\nall ten (share right)"}
-order = ["pixels", "untrained", "model 1", *(cell(total, k) for k in (2, 3) for total in buffers), "joint"]
+layer = {
+    "silhouette": "silhouette",
+    "hit": "neighbourhood hit (share)",
+    "probe": "linear probe (share right)",
+}
+outputs = {
+    "told": "own outputs, told the\ntask (share right)",
+    "ten": "own outputs, among\nall ten (share right)",
+}
+order = [
+    "pixels",
+    "untrained",
+    "model 1",
+    *(cell(total, k) for k in (2, 3) for total in buffers),
+    "joint",
+]
 for figure, of in {"layer": layer, "outputs": outputs}.items():
-    columns = {of[key]: {name: looks[name][key] for name in order if key in looks[name]} for key in of}
+    columns = {
+        of[key]: {name: looks[name][key] for name in order if key in looks[name]} for key in of
+    }
     fig, axes, table = plots.dot_columns(columns)
-    note = f"{caption}.\nTest images of task 1; rows: images stored in all, and tasks trained. 95 % intervals."
+    note = (
+        f"{caption}.\n"
+        "Test images of task 1; rows: images stored in all, and tasks trained. 95 % intervals."
+    )
     results.save_figure(fig, folder, figure, table, note)
 
 # %% [markdown]
@@ -223,7 +285,9 @@ for key in ranks:
 columns = {f"{key}: rank correlation,\nplane and layer": ranks[key] for key in ranks}
 columns["silhouette:\nplane − layer"] = excess["silhouette"]
 fig, axes, table = plots.dot_columns(columns)
-results.save_figure(fig, folder, "planes", table, f"{caption}. {len(cells)} networks a seed; 95 % intervals.")
+results.save_figure(
+    fig, folder, "planes", table, f"{caption}. {len(cells)} networks a seed; 95 % intervals."
+)
 
 
 # %% [markdown]
@@ -247,17 +311,28 @@ loud = max(noise_std)
 
 
 def spl(kind=methods.SPL, **changed):
-    return kind(spl_lambda, place="conv4", **memory, **{key: of[0] for key, of in tried.items()} | changed)
+    return kind(
+        spl_lambda, place="conv4", **memory, **{key: of[0] for key, of in tried.items()} | changed
+    )
 
 
-arms = {"replay": methods.Replay(**memory), "SPL": spl(), "SPL, maps shuffled": spl(controls.ShuffledSPL)}
+arms = {
+    "replay": methods.Replay(**memory),
+    "SPL": spl(),
+    "SPL, maps shuffled": spl(controls.ShuffledSPL),
+}
 arms[f"SPL, σ = {loud:g}, maps shuffled"] = spl(controls.ShuffledSPL, noise_std=loud)
 dials = {}  # title -> value -> arm
 for symbol, (key, values) in zip("nτσ", tried.items(), strict=True):
-    dials[f"SPL, {symbol}"] = {v: "SPL" if v == values[0] else f"SPL, {symbol} = {v:g}" for v in sorted(values)}
+    dials[f"SPL, {symbol}"] = {
+        v: "SPL" if v == values[0] else f"SPL, {symbol} = {v:g}" for v in sorted(values)
+    }
     arms |= {f"SPL, {symbol} = {v:g}": spl(**{key: v}) for v in values[1:]}
 dials["APR, n"] = {n: f"APR, n = {n}" for n in apr_samples}
-arms |= {f"APR, n = {n}": methods.APR(apr_lambda, **memory, per_class=n, places=places) for n in apr_samples}
+arms |= {
+    f"APR, n = {n}": methods.APR(apr_lambda, **memory, per_class=n, places=places)
+    for n in apr_samples
+}
 terms = {}
 
 
@@ -277,31 +352,49 @@ for name, method in arms.items():
 Markdown(f"```python\n{inspect.getsource(controls.ShuffledSPL)}```")
 
 # %%
-ends = {"accuracy at the end (%)": metrics.average_accuracy, "right after each task (%)": metrics.learning_accuracy}
+ends = {
+    "accuracy at the end (%)": metrics.average_accuracy,
+    "right after each task (%)": metrics.learning_accuracy,
+}
 ends |= {"forgetting (points)": metrics.forgetting}
 fig, axes = plt.subplots(len(ends), len(dials), figsize=(10.5, 7), sharey="row")
 tables = []
 for row, (label, end) in zip(axes, ends.items(), strict=True):
     for i, (ax, (dial, of)) in enumerate(zip(row, dials.items(), strict=True)):
         values = np.stack([100 * end(accuracy[name]).numpy() for name in of.values()], 1)
-        tables.append(plots.band(ax, range(len(of)), values, dial, index=i).assign(x=list(of), measure=label))
+        tables.append(
+            plots.band(ax, range(len(of)), values, dial, index=i).assign(x=list(of), measure=label)
+        )
         ax.axhline(100 * float(end(accuracy["replay"]).mean()), color="0.4", ls=":", lw=1)
         ax.set(xticks=range(len(of)), xticklabels=[f"{v:g}" for v in of], xlabel=dial, xmargin=0.15)
     row[0].set_ylabel(label)
 note = f"{caption}, {buffer_size} stored of each task; 95 % bands.\n"
-note += "Mean of the tasks, ten outputs. Dotted: replay alone. SPL's dials are one at a time off the source's values."
+note += (
+    "Mean of the tasks, ten outputs. Dotted: replay alone. "
+    "SPL's dials are one at a time off the source's values."
+)
 results.save_figure(fig, folder, "dials", pd.concat(tables), note)
 
 # %% [markdown]
 # **No dial of SPL helps.** The best of five settings gains 0.8% ± 2.6%<!--=09c gain/best of SPL as ±.1%--> on replay, at σ = 2 learning seems to suffer (56%<!--=09c learned/SPL, σ = 2 as .0%--> right after each task, replay 61%<!--=09c learned/replay as .0%-->). APR gains 11.5% ± 4.0%<!--=09c gain/APR, n = 1 as ±.1%--> with a single sample a class, most of the 17.0% ± 4.4%<!--=09c gain/APR, n = 20 as ±.1%--> that twenty give; with twenty it forgets little (14%<!--=09c forgetting/APR, n = 20 as .0%-->) and learns less (49%<!--=09c learned/APR, n = 20 as .0%-->). (Five, the source's value, are in notebook 09: 13.7%<!--=09 gain/APR as .1%-->.)
 
 # %%
-shown = ["replay", "SPL", "SPL, maps shuffled", f"SPL, σ = {loud:g}", f"SPL, σ = {loud:g}, maps shuffled"]
-columns = {label: {name: 100 * end(accuracy[name]) for name in shown} for label, end in ends.items()}
+shown = [
+    "replay",
+    "SPL",
+    "SPL, maps shuffled",
+    f"SPL, σ = {loud:g}",
+    f"SPL, σ = {loud:g}, maps shuffled",
+]
+columns = {
+    label: {name: 100 * end(accuracy[name]) for name in shown} for label, end in ends.items()
+}
 columns["SPL's term as\ntask 2 begins (nats)"] = {name: terms.get(name) for name in shown}
 fig, axes, table = plots.dot_columns(columns)
 axes[-1].set_xscale("log")
-results.save_figure(fig, folder, "maps", table, f"{caption}, {buffer_size} stored of each task; 95 % intervals.")
+results.save_figure(
+    fig, folder, "maps", table, f"{caption}, {buffer_size} stored of each task; 95 % intervals."
+)
 
 # %% [markdown]
 # **Where the noise falls makes no difference**: with another sample's map SPL ends at 23.4% ± 2.9%<!--=09c accuracy/SPL, maps shuffled as ±.1%-->, with its own at 23.4% ± 2.2%<!--=09c accuracy/SPL as ±.1%-->; at σ = 2, where the loss is felt, at 18.7%<!--=09c accuracy/SPL, σ = 2, maps shuffled as .1%--> and 19.5%<!--=09c accuracy/SPL, σ = 2 as .1%-->. And the last panel shows why the source's setting does nothing here: as task 2 begins its term weighs 0.0005<!--=09c term as task 2 begins/SPL as .4f--> nats, beside a cross-entropy of some two. A noise of 0.09 hardly moves what conv4 says. In a network five times as wide, trained twenty times as long, it may weigh more.
@@ -314,21 +407,39 @@ for name, of in looks.items():
     found = {f"{key}/{name}": values for key, values in of.items() if key != "features"}
     numbers |= found if name != "pixels" else {key: float(value[0]) for key, value in found.items()}
 for kind in kinds:
-    numbers |= {f"{key} in {kind}/{name}": plane_looks[kind][name][key] for name in cells for key in ranks}
+    numbers |= {
+        f"{key} in {kind}/{name}": plane_looks[kind][name][key] for name in cells for key in ranks
+    }
     for key in ranks:
-        numbers |= {f"rank of {key}/{kind}": ranks[key][kind], f"excess of {key}/{kind}": excess[key][kind]}
+        numbers |= {
+            f"rank of {key}/{kind}": ranks[key][kind],
+            f"excess of {key}/{kind}": excess[key][kind],
+        }
 for name, a in accuracy.items():
     found = zip(("accuracy", "learned", "forgetting"), ends.values(), strict=True)
     numbers |= {f"{key}/{name}": end(a) for key, end in found}
 for name in arms:
     numbers[f"gain/{name}"] = numbers[f"accuracy/{name}"] - numbers["accuracy/replay"]
-best = max((name for name in terms if "shuffled" not in name), key=lambda name: float(numbers[f"gain/{name}"].mean()))
+best = max(
+    (name for name in terms if "shuffled" not in name),
+    key=lambda name: float(numbers[f"gain/{name}"].mean()),
+)
 numbers |= {"best of SPL": best, "gain/best of SPL": numbers[f"gain/{best}"]}
 verdicts = claims.read_claims("09c", numbers)
 Markdown(claims.claims_table(verdicts))
 
 # %%
-keys = ["train_images", "test_images", "width", "hidden", "epochs", "batch_size", "lr", "buffers", "embedding"]
+keys = [
+    "train_images",
+    "test_images",
+    "width",
+    "hidden",
+    "epochs",
+    "batch_size",
+    "lr",
+    "buffers",
+    "embedding",
+]
 keys += ["buffer_size", "replayed", "apr_lambda", "apr_samples", "spl_lambda", "spl_samples"]
 keys += ["saliency_threshold", "noise_std"]
 settings = {key: globals()[key] for key in keys}

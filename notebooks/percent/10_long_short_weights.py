@@ -31,7 +31,18 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import claims, data, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    results,
+    streams,
+    training,
+)
 from cf_utils.methods.long_short import LongShort
 
 streams.import_torchvision()
@@ -63,11 +74,17 @@ out = ""  # folder for figures and results; empty: out/10_long_short_weights
 # %%
 folder = results.output_folder(out, "10_long_short_weights")
 images = data.load(dataset, train=digits)
-some = torch.arange(test_digits) * len(images.y_test) // test_digits  # of all classes, however they are sorted
+# Of all classes, however they are sorted.
+some = torch.arange(test_digits) * len(images.y_test) // test_digits
 images = replace(images, x_test=images.x_test[some], y_test=images.y_test[some])
 stream = streams.permuted(images, tasks)
-config = training.TrainConfig(epochs, batch_size, lr, optimizer="sgd", momentum=0.9, weight_decay=0.0)
-caption = f"{images.name}, {digits:,} training digits a task, {seeds} seeds, {epochs} epochs a task, {memory:,} stored"
+config = training.TrainConfig(
+    epochs, batch_size, lr, optimizer="sgd", momentum=0.9, weight_decay=0.0
+)
+caption = (
+    f"{images.name}, {digits:,} training digits a task, "
+    f"{seeds} seeds, {epochs} epochs a task, {memory:,} stored"
+)
 names = [str(t + 1) for t in range(tasks)]
 
 
@@ -102,12 +119,20 @@ def train(network, name, method, watched=True):
     build, layer = networks[network]
     key, watch = f"{network}, {name}", observers.Passes(layer)
     watching = [watch] if watched else []
-    runs[key] = training.run_stream(build, method, stream, config, range(seeds), observers=watching).accuracy
+    runs[key] = training.run_stream(
+        build, method, stream, config, range(seeds), observers=watching
+    ).accuracy
     effects = ("fall", "long-term", "short-term") if watched else ()
-    passes[key] = {what: np.mean([record[what] for record in watch.records], axis=0) for what in effects}
+    passes[key] = {
+        what: np.mean([record[what] for record in watch.records], axis=0) for what in effects
+    }
 
 
-of = {"ResNet-18": arms, "MLP": {name: method for name, method in arms.items() if "norms" not in name}}  # it has none
+# It has none.
+of = {
+    "ResNet-18": arms,
+    "MLP": {name: method for name, method in arms.items() if "norms" not in name},
+}
 for network, chosen in of.items():
     for name, method in chosen.items():
         train(network, name, method)
@@ -116,25 +141,36 @@ for network, chosen in of.items():
 for network in networks:
     values = {name: 100 * runs[f"{network}, {name}"][:, 1:].mean(2).numpy() for name in of[network]}
     panels = [["finetuning", "rehearsal", "interleaved"], ["rehearsal", *list(values)[2:-1]]]
-    fig, table = plots.over_tasks({f"{network}: accuracy,\nmean of all tasks (%)": values}, panels, names)
+    fig, table = plots.over_tasks(
+        {f"{network}: accuracy,\nmean of all tasks (%)": values}, panels, names
+    )
     note = f"{caption}. Test digits of all {tasks} tasks, those to come too; 95 % bands."
     results.save_figure(fig, folder, f"curves_{network.split('-')[0].lower()}", table, note)
 
 # %%
 measures = {
-    "accuracy at the end,\nmean of all tasks (%)": lambda key: 100 * metrics.average_accuracy(runs[key]),
+    "accuracy at the end,\nmean of all tasks (%)": lambda key: (
+        100 * metrics.average_accuracy(runs[key])
+    ),
     "accuracy right after\neach task (%)": lambda key: 100 * metrics.learning_accuracy(runs[key]),
     "fall on earlier tasks\nin a pass (points)": lambda key: 100 * passes[key]["fall"],
     "change of long-term\nresponses in a pass (%)": lambda key: 100 * passes[key]["long-term"],
     "change of short-term\nresponses in a pass (%)": lambda key: 100 * passes[key]["short-term"],
 }
 columns = {
-    label: {network: {name: measure(f"{network}, {name}") for name in of[network]} for network in networks}
+    label: {
+        network: {name: measure(f"{network}, {name}") for name in of[network]}
+        for network in networks
+    }
     for label, measure in measures.items()
 }
 fig, axes, table = plots.arm_columns(columns)
 results.save_figure(
-    fig, folder, "passes", table, f"{caption}; 95 % intervals. Responses: last hidden layer, test digits of task 1."
+    fig,
+    folder,
+    "passes",
+    table,
+    f"{caption}; 95 % intervals. Responses: last hidden layer, test digits of task 1.",
 )
 
 # %% [markdown]
@@ -164,7 +200,9 @@ for ax, (title, measure) in zip(axes, list(measures.items())[:2], strict=True):
         drawn = plots.band(ax, [100 * share for share in shares], values, label, index=i)
         tables.append(drawn.assign(measure=" ".join(title.split())))
     ax.set(xlabel="share of long-term units (%)", ylabel=title)
-fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, title="rehearsal in")
+fig.legend(
+    *axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2, title="rehearsal in"
+)
 results.save_figure(fig, folder, "shares", pd.concat(tables), f"{caption}; MLP; 95 % bands.")
 
 # %% [markdown]
