@@ -13,6 +13,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from cf_utils import checkpoint, streams
+from cf_utils.files import locked
 from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
 from cf_utils.training import proceed, take_over
 
@@ -285,3 +286,29 @@ def test_what_cannot_be_taken_over_is_said(stream, tmp_path):
                 tmp_path / key, method=EWC(1.0), stream=stream, device="cpu", first=first, **given
             )
         assert not (tmp_path / key).exists()
+
+
+def test_processes_share_runs_and_none_is_trained_twice(stream, tmp_path):
+    config, place = CONFIGS["adam"], tmp_path / "run"
+
+    def kept():
+        return checkpoint.kept(
+            place, small(), EWC(1.0), stream, config, range(2), device="cpu", until=1
+        )
+
+    with locked(tmp_path / ".run.lock"), pytest.raises(BlockingIOError, match="writes there"):
+        kept()
+    assert kept().done == 1 and not list(tmp_path.glob("*.lock"))
+
+    tried = []
+
+    def train(name, number):
+        tried.append(name)
+        if name == "busy" and tried.count("busy") < 3:
+            raise BlockingIOError("process 7 writes there")
+        return number
+
+    jobs = [("a", 1), ("busy", 2), ("b", 3)]
+    found = checkpoint.train_all(train, jobs)
+    assert [*found.items()] == [*zip(jobs, (1, 2, 3), strict=True)]
+    assert tried == ["a", "busy", "b", "busy", "busy"]

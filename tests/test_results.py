@@ -223,6 +223,25 @@ def test_what_one_notebook_lacks_does_not_stop_the_others(place, tmp_path, capfd
     assert not list(out.glob("*.lock")) and not list(out.glob(".*.lock"))
 
 
+def test_networks_are_trained_by_several_processes_and_read_by_the_notebook(place, tmp_path, capfd):
+    make_notebook(place, "01_x", "import os, pathlib\nplace = pathlib.Path(out, 'runs')")
+    notebook = nbformat.read(place / "01_x.ipynb", as_version=4)
+    train = "place.mkdir(exist_ok=True)\n(place / str(os.getpid())).touch()"
+    cell = nbformat.v4.new_code_cell(train, metadata={"tags": ["train"]})
+    notebook.cells += [cell, nbformat.v4.new_code_cell("print(len(list(place.iterdir())))")]
+    nbformat.write(notebook, place / "01_x.ipynb")
+    make_notebook(place, "02_x", "print(value)")
+    options = ["01", "--out", str(tmp_path / "out"), "--jobs"]
+    assert run.main([*options, "2", "--train-only"]) == 0
+    assert sorted(p.name for p in (tmp_path / "out").glob("*.ipynb")) == []
+    assert "[2/2] 01_x: done" in capfd.readouterr().out
+    assert run.main([*options, "1", "--resume"]) == 0
+    executed = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
+    assert executed.cells[-1].outputs[0].text == "3\n"  # two that trained, and the notebook itself
+    assert run.main(["02", "--train-only"]) == 2
+    assert "02_x has no cell tagged 'train', so --train-only" in capfd.readouterr().err
+
+
 def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(place, tmp_path):
     make_notebook(
         place,
