@@ -22,6 +22,12 @@ def numbers_of(folder):
     return content, means
 
 
+def check_00(n):
+    assert n["old/class, finetuning"] < 0.1 < 0.4 < n["old/class, replay"]
+    assert n["old/task, finetuning"] > n["old/class, finetuning"] + 0.3
+    assert n["old before/class, EWC"] == n["old before/class, finetuning"]
+
+
 def check_01(n):
     assert n["test accuracy/plain, joint"] > 0.85
     assert n["test accuracy/plain"] < 0.25, "sequential training forgets all but the last task"
@@ -271,6 +277,7 @@ SMALL = {
 MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(
     ["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5)
 )
+MADE_OF |= {"00": ("mnist-5k", 10)}
 MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
