@@ -4,7 +4,7 @@
 # **What is catastrophic forgetting, and what does it take to see it?**
 #
 # A neural network learns the digits 0 to 4, then 5 to 9, and no longer knows the first five. It takes fifteen lines of code and a few seconds.
-# Storing 200 old digits and training on them again brings back most of what was lost.
+# Storing 200 old digits and training on them again keeps 87%<!--=00 old/class, replay as .0%--> of the first five right.
 #
 # *(5,000 digits of MNIST that come along, ten seeds; half a minute.)*
 #
