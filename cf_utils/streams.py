@@ -8,6 +8,7 @@ class   the task is unknown: all outputs count, or those of the classes seen so 
 """
 
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from functools import partial
 
 import torch
@@ -90,6 +91,7 @@ class Stream:
 def split(images, classes, scenario="class", outputs="all"):
     """A stream over disjoint groups of classes, e.g. ``[[1, 2], [3, 4]]``.
 
+    classes: lists of numbers, or of names as in ``images.classes``: ``[["cat", "dog"], ["ship"]]``.
     outputs: in the class scenario ``"all"`` outputs of the network count from the start, or those
     ``"seen"`` so far. Raises ValueError for an unknown scenario or class, a class in two tasks, or
     a task without images.
@@ -97,25 +99,40 @@ def split(images, classes, scenario="class", outputs="all"):
     _check_scenario(scenario, outputs)
     if not all(isinstance(group, list | tuple | range) for group in classes):
         raise ValueError(f"classes={classes!r} is no list of groups; give e.g. [[1, 2], [3, 4]]")
-    groups, count = list(classes), len(images.classes)
+    groups = [[_class_number(images, c) for c in group] for group in classes]
     if not groups or not all(groups):
         raise ValueError("a stream needs at least one task, and each task at least one class")
     flat = [c for group in groups for c in group]
-    if unknown := [c for c in flat if not (is_whole(c) and 0 <= c < count)]:
-        raise ValueError(
-            f"unknown class {unknown[0]!r}; {images.name} has the classes 0 to {count - 1}"
-        )
     if twice := [c for c in flat if flat.count(c) > 1]:
         raise ValueError(
-            f"class {twice[0]} stands in two places; tasks of a split stream are disjoint"
+            f"class {images.classes[twice[0]]} stands in two places; "
+            "tasks of a split stream are disjoint"
         )
     if scenario == "domain" and len({len(group) for group in groups}) > 1:
         raise ValueError("in the domain scenario every task needs the same number of classes")
-    groups = [[int(c) for c in group] for group in groups]
     parts = [
         (f"[{', '.join(images.classes[c] for c in group)}]", group, lambda x: x) for group in groups
     ]
     return _stream("split", images, parts, scenario, outputs)
+
+
+def _class_number(images, c):
+    """The number of a class given by its number or its name; ValueError if there is none."""
+    names = list(images.classes)
+    if is_whole(c) and 0 <= c < len(names):
+        return int(c)
+    if not isinstance(c, str):
+        raise ValueError(
+            f"unknown class {c!r}; {images.name} has the classes 0 to {len(names) - 1}"
+        )
+    if names.count(c) > 1:
+        raise ValueError(f"{names.count(c)} classes of {images.name} are named {c!r}; give numbers")
+    if c not in names:
+        near = get_close_matches(c, names)
+        known = f"nearest: {', '.join(near)}" if near else f"known: {', '.join(names[:10])}"
+        more = ", ..." if not near and len(names) > 10 else ""
+        raise ValueError(f"{images.name} has no class named {c!r}; {known}{more}")
+    return names.index(c)
 
 
 def draw_classes(images, tasks, classes, seed=0):

@@ -149,7 +149,9 @@ def test_joint_has_seen_all_classes(images):
         ((PAIRS, "task", "seen"), "outputs='seen' belongs to the class scenario"),
         (([[0, 6]],), "unknown class 6; made has the classes 0 to 5"),
         (([[0, -1]],), "unknown class -1"),
-        (([["0"]],), "unknown class '0'"),
+        (([["7"]],), "made has no class named '7'; known: 0, 1, 2, 3, 4, 5"),
+        (([[None]],), "unknown class None; made has the classes 0 to 5"),
+        (([["0", 0]],), "class 0 stands in two places"),
         (([[0, 1], [1, 2]],), "class 1 stands in two places"),
         (([[0, 0]],), "class 0 stands in two places"),
         (([],), "at least one task"),
@@ -161,6 +163,31 @@ def test_split_names_wrong_arguments(images, arguments, message):
     with pytest.raises(ValueError) as error:
         streams.split(images, *arguments)
     assert message in str(error.value)
+
+
+def test_split_takes_names_of_classes_as_well(images):
+    named = replace(images, classes=("0", "plane", "cat", "dog", "ship", "12"))
+    for scenario in streams.SCENARIOS:
+        mixed = streams.split(named, [["cat", 4], ("12", "plane")], scenario)
+        numbers = streams.split(named, [[2, 4], [5, 1]], scenario)
+        assert mixed.groups == numbers.groups
+        for one, other in zip(mixed.tasks, numbers.tasks, strict=True):
+            assert one.name == other.name and torch.equal(one.x_train, other.x_train)
+
+
+@pytest.mark.parametrize(
+    ("classes", "group", "message"),
+    [
+        (("plane", "plain", "cat"), ["plan"], "named 'plan'; nearest: plane, plain"),
+        (("plane", "plain", "cat"), ["x"], "named 'x'; known: plane, plain, cat"),
+        ([f"n{i}" for i in range(12)], ["x"], "n8, n9, ..."),
+        (("crane", "cat", "crane"), ["crane"], "2 classes of made are named 'crane'; give numbers"),
+        (("crane", "cat", "dog"), ["cat", 1], "class cat stands in two places"),
+    ],
+)
+def test_split_names_unknown_names(images, classes, group, message):
+    with pytest.raises(ValueError, match=message):
+        streams.split(replace(images, classes=tuple(classes)), [group])
 
 
 @pytest.mark.parametrize("part", ["train", "test"])
