@@ -245,7 +245,7 @@ class Loop:
             loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
             for method in self.methods:
                 penalty = method.penalty(self, batch, raw)
-                loss = loss if penalty is None else loss + penalty
+                loss = loss if penalty is None else loss + _checked_penalty(penalty, method, loss)
         self.model.zero_grad(set_to_none=True)
         loss.sum().backward()
         for name, before in kept.items():
@@ -268,6 +268,17 @@ class Loop:
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
+
+
+def _checked_penalty(penalty, method, loss):
+    """The penalty of a method; ValueError unless it is one number for each replica, as the loss."""
+    shape = list(penalty.shape) if isinstance(penalty, torch.Tensor) else type(penalty).__name__
+    if shape != list(loss.shape):
+        raise ValueError(
+            f"the penalty of {type(method).__name__} is {shape}, but has to be {list(loss.shape)}, "
+            "one number for each replica; sum or average over every dimension but the first"
+        )
+    return penalty
 
 
 def _channels_last(x):

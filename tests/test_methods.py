@@ -44,6 +44,7 @@ from cf_utils.methods.base import check_strength
 from cf_utils.methods.freeze import Freeze
 from cf_utils.methods.long_short import LongShort
 from cf_utils.methods.springs import Quadratic
+from cf_utils.observers import Observer
 from cf_utils.randomness import generator
 from cf_utils.training import Loop, TrainConfig, activations, predict
 
@@ -94,13 +95,116 @@ def test_method_says_what_it_does(cls):
     assert cls.dial is None or cls.dial in inspect.signature(cls).parameters
 
 
+def ends(cls, network, stream):
+    """What runs at strength 0 and of the method that it extends end with: two dicts of tensors."""
+    pair = build(cls, **{cls.dial: 0}), build(METHODS[cls.extends])
+    runs = [train(network, method, stream, CONFIG) for method in pair]
+    return [state(run.model) | {"accuracy": run.accuracy} for run in runs]
+
+
+def largest(zero, plain):
+    """The largest difference, and the name of the tensor that has it."""
+    return max(
+        (float((zero[name].double() - plain[name].double()).abs().max()), name) for name in plain
+    )
+
+
+def fail_at_strength_0(cls, norm, stream):
+    """Fail, and say whether the difference is rounding, which in float64 is far smaller."""
+    (far, name), (far_in_double, _) = (
+        largest(*ends(cls, network(norm), stream)) for network in (small, double)
+    )
+    found = (
+        f"{cls.__name__} at {cls.dial}=0 ends up to {far:.1g} away from {cls.extends} ({name}), "
+        f"in float64 up to {far_in_double:.1g}"
+    )
+    if far_in_double > 1e-4 * far:
+        pytest.fail(f"{found}: it does something at {cls.dial}=0")
+    pytest.fail(
+        f"{found}. That is rounding alone, but runs have to be equal bit by bit. Leave what "
+        f"{cls.extends} computes as it is and add one term to it, or none (None). Let the last "
+        f"operation of the term be the product with {cls.dial}. Keep the layout in memory: a term "
+        "of the logits starts with logits.mT, [R, outputs, B], as the cross-entropy does. "
+        "Gradients and weights change by terms that are exactly 0, not by factors that cancel."
+    )
+
+
 @pytest.mark.parametrize("norm", [None, "batch"])
 @pytest.mark.parametrize("cls", cases(cls for cls in DIALLED if cls.extends))
 def test_strength_0_is_bitwise_the_method_it_extends(cls, norm, stream):
-    zero = train(small(norm), build(cls, **{cls.dial: 0}), stream, CONFIG)
-    plain = train(small(norm), build(METHODS[cls.extends]), stream, CONFIG)
-    assert_same(state(zero.model), state(plain.model))
-    assert torch.equal(zero.accuracy, plain.accuracy)
+    zero, plain = ends(cls, small(norm), stream)
+    if not all(torch.equal(zero[name], plain[name]) for name in plain):
+        fail_at_strength_0(cls, norm, stream)
+
+
+class Rounded(Method):
+    """Equals finetuning at strength 0 up to rounding."""
+
+    dial, example = "strength", {"strength": 1.0}
+
+    def __init__(self, strength):
+        self.strength = strength
+
+    def adjust_gradients(self, loop):
+        for w in loop.model.weights.values():
+            w.grad.div_(3).mul_(3 + self.strength)
+
+
+class Shifted(Rounded):
+    """Does something at strength 0."""
+
+    def adjust_gradients(self, loop):
+        for w in loop.model.weights.values():
+            w.grad.add_(w.detach(), alpha=0.1 + self.strength)
+
+
+@pytest.mark.parametrize(
+    ("cls", "message"),
+    [
+        (Rounded, r"strength=0 ends up to \S+e-0\d away from finetune \(.*rounding alone"),
+        (Shifted, r"strength=0 ends up to \S+ away .* it does something at strength=0"),
+    ],
+)
+def test_a_difference_at_strength_0_is_told_from_rounding(cls, message, stream):
+    with pytest.raises(pytest.fail.Exception, match=message):
+        test_strength_0_is_bitwise_the_method_it_extends(cls, None, stream)
+
+
+@pytest.mark.parametrize(
+    ("penalty", "given"),
+    [
+        (lambda logits: logits.square().mean(), r"\[\]"),
+        (lambda logits: logits.square().mean(2), r"\[3, 5\]"),
+        (lambda logits: logits.square().mean((1, 2)).unsqueeze(1), r"\[3, 1\]"),
+        (lambda logits: 0.5, "float"),
+    ],
+)
+def test_a_penalty_of_another_shape_is_named(penalty, given, stream):
+    class Wrong(Method):
+        def penalty(self, loop, batch, logits):
+            return penalty(logits)
+
+    message = rf"the penalty of Wrong is {given}, but has to be \[3\], one number for each replica"
+    with pytest.raises(ValueError, match=message):
+        train(small(), Wrong(), stream, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("after_taks", "after_taks is no moment .*; did you mean after_task?"),
+        ("before_epochs", "before_epochs is no moment .*; did you mean before_epoch?"),
+        ("penalties", "penalties is no moment .*; did you mean penalty?"),
+        ("adjust_grads", "adjust_grads is no moment .*; did you mean adjust_gradients?"),
+        ("after_training", "never be called; Moments are before_task, before_epoch, augment, "),
+    ],
+)
+@pytest.mark.parametrize("base", [Method, Observer])
+def test_a_misspelt_moment_is_named_as_the_class_is_made(base, name, message):
+    with pytest.raises(ValueError, match=message):
+        type("Mine", (base,), {name: lambda self, loop: None, "name": "misspelt"})
+    assert "misspelt" not in METHODS
+    type("Mine", (base,), {f"_{name}": lambda self: None, "first_step": lambda self: None})
 
 
 @pytest.mark.parametrize("cls", cases(cls for cls in [*ALL, Anchor] if cls.extends))
@@ -333,7 +437,7 @@ def test_two_springs_are_one():
     forces = [{"w": torch.rand(2, 3, generator=draw, dtype=torch.float64)} for _ in range(3)]
     forces[1]["w"][0, 0] = forces[0]["w"][0, 0] = 0.0  # a weight that nothing holds yet
     springs = Quadratic()
-    assert springs.value(points[3]) == 0 and springs.gradient(points[3]) == {}
+    assert springs.value(points[3]).tolist() == [0.0, 0.0] and springs.gradient(points[3]) == {}
     for force, point in zip(forces, points, strict=False):
         springs.add(force, point)
     w = {"w": points[3]["w"].clone().requires_grad_()}

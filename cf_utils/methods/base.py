@@ -1,11 +1,17 @@
 """What acts on a run: moments that the one training loop calls, all of them optional."""
 
+import inspect
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 import numpy as np
 import torch
 
 METHODS = {}
+MOMENTS = (
+    *("before_task", "before_epoch", "augment", "penalty", "adjust_gradients"),
+    *("after_step", "after_epoch", "after_task"),
+)
 
 
 @dataclass
@@ -26,8 +32,22 @@ class Moments:
     """Moments of a run, which methods and observers share; a subclass has those that it needs.
 
     ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``,
-    ``loop.t`` and so on.
+    ``loop.t`` and so on. Raises ValueError for a subclass with a function named nearly as a moment
+    is: it would never be called.
     """
+
+    def __init_subclass__(cls):
+        super().__init_subclass__()
+        for name, value in vars(cls).items():
+            if name in MOMENTS or name.startswith("_") or not inspect.isfunction(value):
+                continue
+            near = get_close_matches(name, MOMENTS, 1, 0.75)
+            if near or name.startswith(("before_", "after_")):
+                meant = f"; did you mean {near[0]}?" if near else ";"
+                raise ValueError(
+                    f"{cls.__name__}.{name} is no moment and would never be called{meant} "
+                    f"Moments are {', '.join(MOMENTS)}; a helper's name may begin with _"
+                )
 
     def before_task(self, loop):
         """Before the first step of a task."""
@@ -68,6 +88,7 @@ class Method(Moments):
     from_start = False
 
     def __init_subclass__(cls):
+        super().__init_subclass__()
         if cls.__dict__.get("name"):
             METHODS[cls.name] = cls
 

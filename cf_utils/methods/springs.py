@@ -43,7 +43,8 @@ class Quadratic:
 
     def value(self, weights):
         """Q(weights), ``[R]``; 0 before the first ``add``."""
-        energy = next(iter(weights.values())).new_zeros(())
+        first = next(iter(weights.values()))
+        energy = first.new_zeros(len(first))
         for name, importance in self.importance.items():
             gap = weights[name] - self.anchor[name]
             energy = energy + (importance * gap.detach() * gap).view(len(gap), -1).sum(1)
