@@ -17,13 +17,16 @@ from contextlib import suppress
 import numpy as np
 from scipy import stats
 
-from cf_utils.files import ROOT
+from cf_utils.files import ROOT, plain
 from cf_utils.metrics import ratio_of_means
 from cf_utils.results import summary
+from cf_utils.settings import read_sections
 
 CLAIMS = ROOT / "notebooks" / "claims.csv"
+FULL = ROOT / "notebooks" / "settings" / "full.yaml"
 KINDS = ("source", "prediction", "exploratory", "check")
 VERDICTS = ("reproduced", "not reproduced", "changed", "undecided")
+NOT_DECIDED = "not decided at these settings"
 LIMITS = ("above", "below", "within")
 
 
@@ -131,12 +134,33 @@ def _check(row):
         )
 
 
-def read_claims(notebook, numbers, file=CLAIMS):
+def read_claims(notebook, numbers, parameters, file=CLAIMS, full=FULL):
     """What became of a notebook's claims: one dict for each row of claims.csv, in its order.
 
-    numbers: name -> one value a seed. Raises ValueError for a claim on a number that is not there.
+    numbers: name -> one value a seed. parameters: a mapping that has the notebook's variables,
+    ``globals()``. Where one of them has another value than the settings file ``full`` says, every
+    verdict is NOT_DECIDED, and each dict has the names of those that differ as ``differ``. Raises
+    ValueError for a claim on a number that is not there.
     """
-    return [decided(row, numbers) for row in claims_of(notebook, file)]
+    found = [decided(row, numbers) for row in claims_of(notebook, file)]
+    if not (differ := differing(notebook, parameters, full)):
+        return found
+    return [row | {"verdict": NOT_DECIDED, "reason": "", "differ": differ} for row in found]
+
+
+def differing(notebook, parameters, full=FULL):
+    """Names of the parameters whose values are not those of the settings file ``full``: its section
+    for all notebooks, for this one's number and for its name. A list equals a tuple.
+    """
+    sections, wanted = read_sections(full), {}
+    names = (file.stem for file in full.parents[1].glob(f"percent/{notebook}_*.py"))
+    for section in ("all", notebook, *names):
+        wanted |= sections.get(section, {})
+    return [
+        name
+        for name, value in wanted.items()
+        if name not in parameters or plain(parameters[name]) != plain(value)
+    ]
 
 
 def decided(row, numbers):
@@ -171,7 +195,8 @@ def _ours(row, numbers):
 def claims_table(claims, file=CLAIMS, p=()):
     """Claims as a Markdown table with source, kind, rule and reason.
 
-    p: adjusted p-values, one a claim, or none.
+    Above it, where ``read_claims`` decided nothing, a sentence that says why. p: adjusted p-values,
+    one a claim, or none.
     """
     head = [
         "claim",
@@ -183,7 +208,9 @@ def claims_table(claims, file=CLAIMS, p=()):
         "verdict",
     ]
     head += ["p (Holm)"] if p else []
-    lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    differ = claims[0].get("differ") if claims else None
+    lines = [_not_full(differ), ""] if differ else []
+    lines += [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     rules = {row["id"]: _rule(row) for row in claims_of("", file)}
     for i, c in enumerate(claims):
         half = "" if c["ci95"] is None else f" ± {_short(c['ci95'])}"
@@ -200,6 +227,15 @@ def claims_table(claims, file=CLAIMS, p=()):
             cells.append("" if p[i] is None else f"{p[i]:.2g}" if p[i] >= 1e-4 else "< 0.0001")
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
+
+
+def _not_full(differ):
+    """What is above a table of claims that are not decided; names three parameters at most."""
+    named, more = [f"`{name}`" for name in differ[:3]], len(differ) - 3
+    named += [f"{more} more"] if more > 0 else []
+    listed = " and ".join([", ".join(named[:-1]), named[-1]] if named[1:] else named)
+    verb = "differs" if len(differ) == 1 else "differ"
+    return f"These are not the full settings, which decide the claims: {listed} {verb}."
 
 
 def _rule(row):

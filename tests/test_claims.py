@@ -5,8 +5,10 @@ import pytest
 from scipy import stats
 
 from cf_utils import claims, results
+from cf_utils.settings import read_sections
 from tools import ledger
 
+FULL = read_sections(claims.FULL)["all"] | read_sections(claims.FULL)["01"]
 HEAD = "id,source,kind,statement,theirs,n_theirs,ours,above,below,within,reason\n"
 
 
@@ -133,7 +135,7 @@ def test_a_row_that_cannot_be_judged_is_named(file, line, message):
 def test_a_claim_rests_on_a_number_or_on_two(file, rule, ours):
     path = file(f"01-x,s,source,t,1,,{rule},0,,,", "02-b,s,source,t,text,,c,,1,,")
     numbers = {"a": [2, 4], "b": [1, 1], "a - b": [7, 7]}
-    (found,) = claims.read_claims("01", numbers, path)
+    (found,) = claims.read_claims("01", numbers, FULL, path)
     assert (found["ours"], found["n"], found["theirs"], found["rests_on"]) == (
         np.mean(ours),
         2,
@@ -141,12 +143,12 @@ def test_a_claim_rests_on_a_number_or_on_two(file, rule, ours):
         rule,
     )
     with pytest.raises(ValueError, match="02-b rests on 'c', which the notebook does not save"):
-        claims.read_claims("02", numbers, path)
+        claims.read_claims("02", numbers, FULL, path)
 
 
 def test_a_changed_rule_column_or_number_changes_the_verdict(file, tmp_path):
     numbers = {"a": [2.0, 2.1, 1.9], "b": [5.0, 5.1, 4.9]}
-    (old,) = claims.read_claims("01", numbers, file("01-x,s,prediction,t,2,,a,0,,,why"))
+    (old,) = claims.read_claims("01", numbers, FULL, file("01-x,s,prediction,t,2,,a,0,,,why"))
     content = {"notebook": "01", "claims": [old]}
     assert old["verdict"] == "reproduced" and old["reason"] == ""
     stricter = file("01-x,s,prediction,new,2,,a,3,,,why")
@@ -162,6 +164,58 @@ def test_a_changed_rule_column_or_number_changes_the_verdict(file, tmp_path):
     assert ledger.rejudge(content, other, runs)["claims"][0]["verdict"] == "reproduced"
     (again,) = ledger.rejudge(content, other, runs | {"b": [1.0, 1.1, 0.9]})["claims"]
     assert again["verdict"] == "not reproduced"
+
+
+@pytest.fixture
+def full(tmp_path):
+    """A full.yaml with sections for all, a number and a name, in a folder of notebooks."""
+    for name in ("settings", "percent"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "percent" / "01_x.py").touch()
+    path = tmp_path / "settings" / "full.yaml"
+    text = "all: {seeds: 10}\n01: {seeds: 5, sizes: [1, 2]}\n01_x: {lr: 1e-3, weights: null}\n"
+    path.write_text(text + "01_y: {lr: 5}\n02: {epochs: 9}\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("other", "differ"),
+    [
+        ({}, []),
+        ({"sizes": (1.0, 2), "lr": np.float64(0.001), "epochs": 1}, []),
+        ({"seeds": 10}, ["seeds"]),
+        ({"seeds": None, "sizes": [1, 2, 3]}, ["seeds", "sizes"]),
+        ({"sizes": 1, "lr": "1e-3", "weights": 0}, ["sizes", "lr", "weights"]),
+    ],
+)
+def test_parameters_are_held_against_the_full_settings(full, other, differ):
+    parameters = {"seeds": 5, "sizes": [1, 2], "lr": 0.001, "weights": None, "images": object()}
+    assert claims.differing("01", parameters | other, full) == differ
+    del parameters["seeds"]
+    assert "seeds" in claims.differing("01", parameters | {"sizes": [1, 2]}, full)
+
+
+def test_at_other_settings_nothing_is_decided_and_the_table_says_so(file, tmp_path):
+    path, numbers = file("01-x,s,prediction,t,2,,a,0,,,why"), {"a": [2.0, 2.1, 1.9]}
+    (whole,) = claims.read_claims("01", numbers, FULL, path)
+    table = claims.claims_table([whole], path)
+    for other, sentence in (
+        (FULL | {"epochs": 5}, "`epochs` differs."),
+        (FULL | {"epochs": 5, "seeds": 2}, "`seeds` and `epochs` differ."),
+        ({}, "`dataset`, `seeds`, `lenet_seeds` and 5 more differ."),
+    ):
+        (found,) = claims.read_claims("01", numbers, other, path)
+        assert found["verdict"] == "not decided at these settings"
+        assert whole | {"verdict": found["verdict"], "differ": found["differ"]} == found
+        printed = claims.claims_table([found], path)
+        assert printed.startswith(
+            f"These are not the full settings, which decide the claims: {sentence}\n\n| claim |"
+        )
+        assert printed.endswith(table.replace("reproduced", "not decided at these settings"))
+    # What such a run leaves is stored, and the ledger judges it as any other.
+    content = results.save_run(tmp_path, "01", "d", {}, range(3), numbers, [found])
+    assert content["claims"] == [found]
+    assert ledger.rejudge(content, path)["claims"] == [whole]
 
 
 def test_counts_leave_checks_out():

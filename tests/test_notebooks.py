@@ -241,6 +241,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
     together = [row for row in claims.claims_of("") if row["id"][:2] == path.stem[:2]]
     assert len(together) >= 25 and len(content["claims"]) >= 10
+    assert {claim["verdict"] for claim in content["claims"]} == {claims.NOT_DECIDED}
     for figure in (tmp_path / path.stem).glob("*.png"):
         assert figure.with_suffix(".csv").stat().st_size > 0
     CHECKS[run.number_of(path)](numbers)

@@ -68,8 +68,9 @@ ALLOWED = {
     "observers": {"probes", "training", "methods", "streams"},
     "plots": {"metrics", "results"},
     "results": {"metrics", "files"},
-    "claims": {"results", "metrics", "files"},
-    "run": {"files", "settings"},
+    "claims": {"results", "metrics", "files", "settings"},
+    "hashes": {"files"},
+    "run": {"files", "hashes", "settings"},
 }
 
 

@@ -490,7 +490,7 @@ numbers |= {f"silhouette/{k}": v for k, v in separation.items()} | {
 numbers |= {
     f"moved/{name}/{layers[key]}": whole[name][key][:, 4] for name in whole for key in layers
 }
-verdicts = claims.read_claims("01", numbers)
+verdicts = claims.read_claims("01", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

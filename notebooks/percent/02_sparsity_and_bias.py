@@ -490,7 +490,7 @@ numbers |= {f"fall of mean input/{k}": -v for k, v in change.items()} | {
 numbers |= {
     f"{what}/{k}": v[i] for k, v in swaps.items() for i, what in enumerate(("sparsity", "accuracy"))
 }
-verdicts = claims.read_claims("02", numbers)
+verdicts = claims.read_claims("02", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

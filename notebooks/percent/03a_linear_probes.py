@@ -425,7 +425,7 @@ fits = [
     for layer in ("act1", "act2")
 ]
 numbers["converged"] = float(np.mean(fits))
-verdicts = claims.read_claims("03a", numbers)
+verdicts = claims.read_claims("03a", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -468,7 +468,7 @@ for part in ("head", "body"):
         gains[part], gains["one mean gradient"]
     )
 numbers |= {f"change in the second half/{arm}": v for arm, v in slope.items()}
-verdicts = claims.read_claims("04a", numbers)
+verdicts = claims.read_claims("04a", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

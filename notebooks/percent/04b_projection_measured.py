@@ -450,7 +450,7 @@ for (kind, name), matrix in lines.items():
     if name != "joint":
         numbers[f"{kind}, forgetting/{name}"] = metrics.forgetting(matrix)
         numbers[f"{kind}, learned/{name}"] = metrics.learning_accuracy(matrix)
-verdicts = claims.read_claims("04b", numbers)
+verdicts = claims.read_claims("04b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

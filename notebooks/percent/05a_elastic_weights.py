@@ -567,7 +567,7 @@ for (o, n), found in looks.items():
 for rate, name in zip(rates, ("large", "small"), strict=True):
     numbers[f"broken below 2/{name} steps"] = broken[rate][products < 2].mean(0)
     numbers[f"broken above 2/{name} steps"] = broken[rate][products > 2].mean(0)
-verdicts = claims.read_claims("05a", numbers)
+verdicts = claims.read_claims("05a", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -335,7 +335,7 @@ numbers |= {f"overlap by chance/{label}": v for label, v in chance.items()}
 for name, matrix in kept.items():
     numbers[f"earlier/{name}"], numbers[f"last/{name}"] = matrix[:, -1, :-1].mean(1), matrix[:, -1, -1]
     numbers[f"learned/{name}"] = metrics.learning_accuracy(matrix)
-verdicts = claims.read_claims("05b", numbers)
+verdicts = claims.read_claims("05b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

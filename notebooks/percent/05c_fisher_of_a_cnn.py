@@ -225,7 +225,7 @@ for key in ("earlier", "last", "accuracy", "learned"):
 for layer in layers:
     numbers |= {f"share of the Fisher/{layer}": share[layer] / 100, f"overlap/{layer}": overlap[layer]}
     numbers |= {f"carrying/{layer}": carrying[layer] / 100, f"share of the weights/{layer}": weights[layer] / 100}
-verdicts = claims.read_claims("05c", numbers)
+verdicts = claims.read_claims("05c", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

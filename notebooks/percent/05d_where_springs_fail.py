@@ -707,7 +707,7 @@ for name in shown:
         f"library, {key}/{name}": values / 100 for key, values in runs[name, chosen[name]].items()
     }
     numbers[f"λ chosen/{name}"] = chosen[name]
-verdicts = claims.read_claims("05d", numbers)
+verdicts = claims.read_claims("05d", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -592,7 +592,7 @@ numbers |= {
 numbers["never inked/pixels"] = np.full(seeds, never.float().mean())
 
 # %%
-verdicts = claims.read_claims("06a", numbers)
+verdicts = claims.read_claims("06a", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

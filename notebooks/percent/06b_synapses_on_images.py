@@ -192,7 +192,7 @@ for name, a in accuracy.items():
     numbers[f"learned/{name}"] = metrics.learning_accuracy(a)
     numbers[f"accuracy/{name}"] = metrics.average_accuracy(a)
 numbers |= {f"strength/{name}": value for name, value in chosen.items()}
-verdicts = claims.read_claims("06b", numbers)
+verdicts = claims.read_claims("06b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

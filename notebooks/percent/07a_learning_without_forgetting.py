@@ -330,7 +330,7 @@ results.save_figure(
 numbers = {f"{key}/{name}": of[key] / 100 for name, of in (looks | swept).items() for key in of}
 numbers |= {f"same answer/{name}": values / 100 for name, values in agreement.items()}
 numbers |= {f"correlation/{name}": values for name, values in likeness.items()}
-verdicts = claims.read_claims("07a", numbers)
+verdicts = claims.read_claims("07a", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

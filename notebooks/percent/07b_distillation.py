@@ -298,7 +298,7 @@ for (t, squared), found in curves.items():
     numbers[f"strength/{name}"] = float(strengths[best[t, squared]])
 numbers |= {f"{key}/held, {name}": of[key] for name, of in looks.items() for key in of}
 numbers["strength/held"] = able
-verdicts = claims.read_claims("07b", numbers)
+verdicts = claims.read_claims("07b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -665,7 +665,7 @@ show("third", text, third, note, {"third task": "third, "})
 
 # %%
 numbers |= {key: np.array(v) for key, v in found.items()}
-verdicts = claims.read_claims("08", numbers)
+verdicts = claims.read_claims("08", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -426,7 +426,7 @@ results.save_figure(fig, folder, "likeness", table, f"{caption}; 95 % intervals.
 # ## What became of the claims
 
 # %%
-verdicts = claims.read_claims("08b", numbers)
+verdicts = claims.read_claims("08b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -241,7 +241,7 @@ for name, a in accuracy.items():
     numbers |= {f"{task}/{name}": a[:, -1, t] for t, task in enumerate(names)}
     numbers |= {f"task 1 after {task}/{name}": a[:, t + 1, 0] for t, task in enumerate(names)}
     numbers[f"gain/{name}"] = metrics.average_accuracy(a) - metrics.average_accuracy(accuracy["replay"])
-verdicts = claims.read_claims("09", numbers)
+verdicts = claims.read_claims("09", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

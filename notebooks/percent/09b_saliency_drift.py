@@ -416,7 +416,7 @@ for (prefix, of), arm, t in product({"": runs, "shapes ": shape_runs}.items(), a
     numbers[f"{prefix}task {t} right after it/{arm}"] = of[arm][1][:, t, t - 1]
     numbers[f"{prefix}task {t} at the end/{arm}"] = of[arm][1][:, -1, t - 1]
     numbers[f"{prefix}task 1 after {t}/{arm}"] = of[arm][1][:, t, 0]
-verdicts = claims.read_claims("09b", numbers)
+verdicts = claims.read_claims("09b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

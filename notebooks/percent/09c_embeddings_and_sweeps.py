@@ -425,7 +425,7 @@ best = max(
     key=lambda name: float(numbers[f"gain/{name}"].mean()),
 )
 numbers |= {"best of SPL": best, "gain/best of SPL": numbers[f"gain/{best}"]}
-verdicts = claims.read_claims("09c", numbers)
+verdicts = claims.read_claims("09c", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%

@@ -221,7 +221,7 @@ for key, accuracy in runs.items():
     numbers[f"forgetting/{key}"] = metrics.forgetting(accuracy)
     numbers |= {f"after {t}/{key}": accuracy[:, t].mean(1) for t in range(1, tasks + 1)}
     numbers |= {f"{what}/{key}": values for what, values in passes[key].items()}
-verdicts = claims.read_claims("10", numbers)
+verdicts = claims.read_claims("10", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%
