@@ -3,9 +3,9 @@ and report on all of them.
 """
 
 import argparse
+import json
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -14,13 +14,15 @@ import time
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
+from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
 import nbformat
 import psutil
 
-from cf_utils.files import ROOT, locked
+from cf_utils.files import ROOT, locked, plain, write_json
+from cf_utils.hashes import code_hash, package_hash
 from cf_utils.settings import (
     UsageError,
     fitted,
@@ -31,18 +33,23 @@ from cf_utils.settings import (
 )
 
 NOTEBOOKS = ROOT / "notebooks"
+DONE = "done before with these parameters, this code and this cf_utils"
+MADE = "made.json"  # in a notebook's folder, once it is finished: what it was made with
 
 
 class Job(NamedTuple):
     """A notebook to execute, its parameters, and a sentence if it cannot be.
 
-    part: which of the processes that train its networks side by side.
+    part: which of the processes that train its networks side by side. code: the notebook's hash.
+    done: whether an earlier run has done the same.
     """
 
     path: Path
     parameters: dict
     problem: str | None = None
     part: int = 0
+    code: str = ""
+    done: bool = False
 
 
 def number_of(path):
@@ -155,7 +162,8 @@ def job(path, sections, given):
         if name == "out":
             raise UsageError("a parameter 'out' is not possible; --out DIR says where results go")
     try:
-        return Job(path, {name: fitted(name, value, own[name]) for name, value in wanted.items()})
+        values = {name: fitted(name, value, own[name]) for name, value in wanted.items()}
+        return Job(path, values, code=code_hash(notebook))
     except UsageError as error:
         raise UsageError(f"{path.stem}: {error}") from None
 
@@ -201,6 +209,55 @@ def _sentence(failure):
     return f"{type(failure).__name__}: {failure}".splitlines()[0]
 
 
+def made_of(one, package):
+    """What a Job makes its results with: ``package`` is the hash of cf_utils."""
+    return plain({"parameters": one.parameters, "code": one.code, "cf_utils": package})
+
+
+def finished(one, out, made):
+    """Whether ``out`` has the results of a Job that ended well and was made with ``made``."""
+    try:
+        there = json.loads((out / one.path.stem / MADE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return there == made and (out / one.path.name).exists()
+
+
+def put_aside(path, out):
+    """Move what an earlier run of a notebook left in ``out`` (its folder, notebook and log) to
+    ``out/earlier/STEM-1``, or the next number that is free.
+
+    Returns where; None if the notebook's folder is empty or missing. Raises OSError.
+    """
+    folder = out / path.stem
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    places = (out / "earlier" / f"{path.stem}-{n}" for n in count(1))
+    place = next(place for place in places if not place.exists())
+    place.mkdir(parents=True)
+    for name in (path.stem, path.name, f"{path.stem}.log"):  # the log says who made them: last
+        if (out / name).exists():
+            (out / name).rename(place / name)
+    return place
+
+
+def prepare(jobs, out, resume, package):
+    """The Jobs as they are to be executed into ``out``: those that are finished there marked so;
+    what is in the others' way put aside, said in a line, unless a run goes on with it.
+    """
+    ready = []
+    for one in jobs:
+        done = finished(one, out, made_of(one, package))
+        try:
+            kept = done or one.problem or resume
+            if not kept and (place := put_aside(one.path, out)):
+                print(f"{one.path.stem}: what an earlier run left is now in {place}", flush=True)
+        except OSError as failure:
+            one = one._replace(problem=_sentence(failure))
+        ready.append(one._replace(done=done))
+    return ready
+
+
 def train(path, parameters, out, number):
     """Execute the cells of a notebook up to the last one tagged "train"; as ``execute``.
 
@@ -211,18 +268,18 @@ def train(path, parameters, out, number):
     notebook.cells = notebook.cells[: _training_cells(path)[-1] + 1]
     part = out / f".{path.stem}.train-{number}.ipynb"
     nbformat.write(notebook, part)
-    found = execute(path, parameters, out, resume=True, part=part)
+    found = execute(path, parameters, out, part)
     if found[1] is None:
         part.unlink()
     return found
 
 
-def execute(path, parameters, out, resume=False, part=None):
+def execute(path, parameters, out, part=None):
     """Execute one notebook into ``out``; returns (seconds, error sentence or None).
 
     The output notebook is kept. Runs in a process of its own, whose messages go to
-    ``out/NOTEBOOK.log``. resume: what an interrupted run computed stays, for a notebook that goes
-    on with it. part: a file with some of its cells, to be executed in its place.
+    ``out/NOTEBOOK.log``. What lies in ``out/NOTEBOOK`` stays, for a notebook that goes on with it.
+    part: a file with some of its cells, to be executed in its place.
     """
     import papermill
 
@@ -237,14 +294,12 @@ def execute(path, parameters, out, resume=False, part=None):
         os.environ.setdefault(variable, "1")
     folder, start, error = out / path.stem, time.time(), None
     try:
-        if folder.exists() and not resume:
-            shutil.rmtree(folder)
         folder.mkdir(parents=True, exist_ok=True)
         log = out / f"{path.stem}.log"
         if part is None:
-            (folder / "results.json").unlink(
-                missing_ok=True
-            )  # a failed run must not leave an older one's results
+            # A failed run must not leave an older one's results.
+            for name in ("results.json", MADE):
+                (folder / name).unlink(missing_ok=True)
             log.unlink(missing_ok=True)
         os.environ.setdefault("CF_PROGRESS", str(log.absolute()))
         with open(log, "a", encoding="utf-8") as messages:
@@ -296,12 +351,12 @@ def _execute_all(jobs, out, args, report):
         try:
             running = {}
             for one in jobs:
-                if one.problem:
+                if one.problem or one.done:
                     report(one, 0, one.problem)
                 elif args.train_only:
                     running[pool.submit(train, one.path, one.parameters, out, one.part)] = one
                 else:
-                    running[pool.submit(execute, one.path, one.parameters, out, args.resume)] = one
+                    running[pool.submit(execute, one.path, one.parameters, out)] = one
             for ended in as_completed(running):
                 try:
                     seconds, error = ended.result()
@@ -407,16 +462,18 @@ def main(argv=None, then=lambda path, out, settings: None):
     Returns the exit code.
     """
     args = arguments(argv)
-    settings, jobs, ended = args.settings or "default", [], {}
+    settings, jobs, ended, package = args.settings or "default", [], {}, package_hash()
 
     def report(one, seconds, error):
         try:
             if not error and not args.train_only:
+                write_json(out / one.path.stem / MADE, made_of(one, package))
                 then(one.path, out, settings)
         except Exception as failure:  # the others go on
             error = _sentence(failure)
         ended[one.path.stem, one.part] = error
-        line = f"[{len(ended)}/{len(jobs)}] {one.path.stem}: {error or 'done'} ({seconds:.0f} s)"
+        said = f"{DONE}; delete {out / one.path.stem} to run it again" if one.done else "done"
+        line = f"[{len(ended)}/{len(jobs)}] {one.path.stem}: {error or said} ({seconds:.0f} s)"
         print(line, flush=True)
 
     try:
@@ -426,6 +483,8 @@ def main(argv=None, then=lambda path, out, settings: None):
             print(f"{len(paths)} notebooks, settings: {settings}, into {out}", flush=True)
             if left := ", ".join(copies(paths)):
                 print(f"left out, as copies: {left}; a copy runs if its file is named", flush=True)
+            if not args.train_only:
+                jobs = prepare(jobs, out, args.resume, package)
             _execute_all(jobs, out, args, report)
     except UsageError as error:
         print(f"error: {error}", file=sys.stderr)
@@ -435,12 +494,18 @@ def main(argv=None, then=lambda path, out, settings: None):
         far = "the networks that were trained are kept" if args.train_only else far
         print(f"stopped: {far}", file=sys.stderr)
         return 130
-    if args.train_only:
+    return _close(jobs, ended, out, args.train_only)
+
+
+def _close(jobs, ended, out, train_only):
+    """Say where results lie and what failed; returns the exit code."""
+    failed = ", ".join(name for (name, _), error in ended.items() if error)
+    if train_only:
         print("trained; --resume in place of --train-only executes the notebook from there")
-        return 1 if any(ended.values()) else 0
+        return 1 if failed else 0
     executed = [f"  {out / one.path.name}" for one in jobs if not one.problem]
     print("open:", *executed, f"figures and results.json: {out}/*/", sep="\n")
-    if failed := ", ".join(name for (name, _), error in ended.items() if error):
+    if failed:
         message = f"failed: {failed}, as said above; tracebacks are in the notebooks"
         print(message, file=sys.stderr)
     return 1 if failed else 0

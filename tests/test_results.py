@@ -16,7 +16,7 @@ import pandas as pd
 import psutil
 import pytest
 
-from cf_utils import claims, files, results, run, settings
+from cf_utils import claims, files, hashes, results, run, settings
 from tools import ledger, publish
 
 ROW = {
@@ -242,16 +242,75 @@ def test_networks_are_trained_by_several_processes_and_read_by_the_notebook(plac
     assert "02_x has no cell tagged 'train', so --train-only" in capfd.readouterr().err
 
 
-def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(place, tmp_path):
+def test_a_run_goes_on_with_what_an_interrupted_one_left_if_asked(place, tmp_path, capfd):
     make_notebook(
         place,
         "01_x",
-        "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)",
+        "import os\nprint(os.listdir(out))\nos.makedirs(f'{out}/runs', exist_ok=True)\n1 / value",
     )
+    out = tmp_path / "out"
     for options, found in (([], "[]"), (["--resume"], "['runs']"), ([], "[]")):
-        assert run.main([*options, "--out", str(tmp_path / "out"), "--jobs", "1"]) == 0
-        executed = nbformat.read(tmp_path / "out" / "01_x.ipynb", as_version=4)
-        assert executed.cells[-1].outputs[0].text.strip() == found
+        command = [*options, "--set", "value=0", "--out", str(out), "--jobs", "1"]
+        assert run.main(command) == 1
+        executed = nbformat.read(out / "01_x.ipynb", as_version=4)
+        outputs = [o for cell in executed.cells for o in cell.get("outputs", [])]
+        assert next(o for o in outputs if o.output_type == "stream").text.strip() == found
+    assert f"01_x: what an earlier run left is now in {out / 'earlier' / '01_x-1'}" in (
+        capfd.readouterr().out
+    )
+    assert (out / "earlier" / "01_x-1" / "01_x" / "runs").is_dir()
+
+
+def test_what_is_finished_is_not_repeated_and_other_results_are_put_aside(place, tmp_path, capfd):
+    write = "from pathlib import Path\nPath(out, 'results.json').write_text(str(value))"
+    path, out = make_notebook(place, "01_x", write), tmp_path / "out"
+    published = []
+
+    def start(*options, value=1):
+        command = ["--out", str(out), "--jobs", "1", "--set", f"value={value}", *options]
+        assert run.main(command, lambda path, out, settings: published.append(path.stem)) == 0
+        return capfd.readouterr().out
+
+    def values():
+        files = [out / "01_x", *sorted(out.glob("earlier/*/01_x"))]
+        return [(folder / "results.json").read_text() for folder in files]
+
+    done = f"01_x: {run.DONE}; delete {out / '01_x'} to run it again"
+    assert "01_x: done (" in start()
+    (out / "01_x" / "results.json").write_text("kept")
+    for options in ([], ["--resume"]):
+        assert done in start(*options) and values() == ["kept"]
+    assert published == ["01_x"] * 3, "what is finished can still be published"
+    # Layout is the same code. Other parameters, other code and an unfinished run are not.
+    make_notebook(place, "01_x", write.replace("\n", "\n\n# where results lie\n"))
+    assert done in start()
+    for n, (value, code, found) in enumerate(
+        [(2, write, ["2", "kept"]), (2, write + ";0", ["2", "kept", "2"])], 1
+    ):
+        make_notebook(place, "01_x", code)
+        printed, place_aside = start(value=value), out / "earlier" / f"01_x-{n}"
+        assert f"01_x: what an earlier run left is now in {place_aside}\n" in printed
+        assert done not in printed and values() == found
+        assert {file.name for file in place_aside.iterdir()} == {"01_x", path.name, "01_x.log"}
+    (out / "01_x" / run.MADE).unlink()
+    assert done not in start(value=2) and len(values()) == 4
+    # With --resume a run goes on in the folder, whatever made it.
+    assert done not in start("--resume", value=3) and values()[0] == "3" and len(values()) == 4
+    shutil.rmtree(out / "01_x")
+    assert done not in start(value=3) and len(values()) == 4
+
+
+def test_another_package_has_not_done_it(place, tmp_path, monkeypatch, capfd):
+    make_notebook(place, "01_x", "open(f'{out}/a', 'w').close()")
+    command = ["--out", str(tmp_path / "out"), "--jobs", "1"]
+    assert run.main(command) == run.main(command) == 0
+    assert capfd.readouterr().out.count(run.DONE) == 1
+    monkeypatch.setattr(run, "package_hash", lambda: "another")
+    assert run.main(command) == 0 and run.DONE not in capfd.readouterr().out
+    # A failed run is not a finished one.
+    make_notebook(place, "01_x", "open(f'{out}/a', 'w').close()\n1 / 0")
+    assert run.main(command) == run.main(command) == 1
+    assert run.DONE not in capfd.readouterr().out
 
 
 def test_what_cannot_be_published_does_not_stop_the_others(place, tmp_path, capfd):
@@ -670,18 +729,18 @@ def notebook_of(*sources):
 
 
 def test_layout_makes_no_other_notebook():
-    made = publish.code_hash(notebook_of(ONE, "'shown'"))
-    assert publish.code_hash(notebook_of(OTHER, '"shown"')) == made
+    made = hashes.code_hash(notebook_of(ONE, "'shown'"))
+    assert hashes.code_hash(notebook_of(OTHER, '"shown"')) == made
     for sources in ([ONE.replace("2", "3"), "'shown'"], [ONE], [ONE, "'told'"], [ONE, "%who"]):
-        assert publish.code_hash(notebook_of(*sources)) != made
+        assert hashes.code_hash(notebook_of(*sources)) != made
 
 
 def test_layout_makes_no_other_package(tmp_path):
-    hashes = []
+    found = []
     for source in (ONE, OTHER, ONE.replace("2", "3")):
         (tmp_path / "a.py").write_text(source)
-        hashes.append(publish.package_hash(tmp_path))
-    assert hashes[0] == hashes[1] != hashes[2]
+        found.append(hashes.package_hash(tmp_path))
+    assert found[0] == found[1] != found[2]
 
 
 def test_outputs_stay_with_code_in_another_layout(tmp_path, monkeypatch):

@@ -5,8 +5,6 @@
 ``python -m tools.publish --stale``  list notebooks made with other code or another cf_utils
 """
 
-import ast
-import hashlib
 import re
 import shutil
 import sys
@@ -15,40 +13,9 @@ from functools import partial
 import nbformat
 
 from cf_utils.files import ROOT
-from cf_utils.run import NOTEBOOKS, arguments, find
+from cf_utils.hashes import code_hash, package_hash, tree
+from cf_utils.run import MADE, NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
-
-DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-
-
-def tree(code):
-    """Syntax tree of ``code`` as text, without docstrings: the same for every layout."""
-    try:
-        parsed = ast.parse(code)
-    except SyntaxError:  # a cell with IPython's own commands
-        return code
-    for node in ast.walk(parsed):
-        # A text that is all of a cell is what the cell shows.
-        if isinstance(node, DOCUMENTED) and ast.get_docstring(node) and len(node.body) > 1:
-            del node.body[0]
-    return ast.dump(parsed)
-
-
-def code_hash(notebook):
-    """Hash of a notebook's syntax trees, without the injected parameters."""
-    cells = [
-        c for c in notebook.cells if c.cell_type == "code" and "injected-parameters" not in _tags(c)
-    ]
-    return _hash(cell.source for cell in cells)
-
-
-def package_hash(folder=ROOT / "cf_utils"):
-    """Hash of what cf_utils does: which version of it made an output; layout does not count."""
-    return _hash(file.read_text(encoding="utf-8") for file in sorted(folder.rglob("*.py")))
-
-
-def _hash(sources):
-    return hashlib.sha256("\0".join(tree(source) for source in sources).encode()).hexdigest()[:16]
 
 
 def tidy(notebook, made):
@@ -102,8 +69,8 @@ def publish(path, out, settings, package):
     nbformat.write(tidy(notebook, made), path)
     target = ROOT / "figures" / path.stem
     shutil.rmtree(target, ignore_errors=True)
-    # Networks stay where they are.
-    shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs"))
+    # Networks stay where they are, and so does what tells the runner that this is done.
+    shutil.copytree(out / path.stem, target, ignore=shutil.ignore_patterns("runs", MADE))
 
 
 def take_layout(notebook, old):
