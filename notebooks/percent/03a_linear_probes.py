@@ -9,7 +9,7 @@
 # units of a plain network by their biases wins 64% ± 10%<!--=03a share of batch-norm's gain/won by centred biases as ±.0%--> of it, and a plain network at a tenth of the learning rate keeps as much as
 # batch-norm does, 90.2%<!--=03a probe/plain, lr 0.0001 as .1%-->.
 #
-# *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
+# *Numbers in the text are those of the full run: all of MNIST, ten seeds, half an hour on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb) · Next: [03b · Head or body?](03b_head_or_body.ipynb)
 
@@ -373,13 +373,20 @@ shares = {
     "lost to sparsity under batch-norm": metrics.ratio_of_means(under, gain),
     "won by centred biases": metrics.ratio_of_means(centred - left["plain"], gain),
 }
+won, lost = (
+    results.plus_minus(100 * shares[name], ".0f", " %")
+    for name in ("won by centred biases", "lost to sparsity under batch-norm")
+)
+found = results.summary(gain)
+text = (
+    f"Of batch-norm's gain ({results.plus_minus(gain)} points), forcing sparsity under it takes "
+    f"**{lost}** away; centring the plain network's units by their biases wins **{won}** of it."
+    if found["mean"] > (found["ci95"] or 0)
+    else f"No gain by batch-norm is seen ({results.plus_minus(gain)} points) to be explained."
+)
 Markdown(
     f"Over these {x.shape[1]} networks the rank correlation of sparsity and probe is "
-    f"**{results.plus_minus(trend, '.2f')}**. Of batch-norm's gain ({results.plus_minus(gain)} "
-    "points), forcing sparsity under it takes "
-    f"**{results.plus_minus(100 * shares['lost to sparsity under batch-norm'], '.0f', ' %')}** "
-    "away; centring the plain network's units by their biases wins "
-    f"**{results.plus_minus(100 * shares['won by centred biases'], '.0f', ' %')}** of it."
+    f"**{results.plus_minus(trend, '.2f')}**. {text}"
 )
 
 # %% [markdown]

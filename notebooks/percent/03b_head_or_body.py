@@ -9,7 +9,7 @@
 # learned (between the digits of a pair: 0.37 ± 0.06<!--=03b probes forgot / learned/batch-norm, pairs as ±.2f-->), without a norm most or all of it (0.89 ± 0.27<!--=03b probes forgot / learned/plain, pairs as ±.2f-->). A forgotten task is relearned in two thirds of the steps that
 # a network needs that never saw it; with batch-norm that trace is in the head, for with a new head the advantage is gone.
 #
-# *(All of MNIST, ten seeds; on two cores about a minute at quick settings and half an hour at full ones.)*
+# *Numbers in the text are those of the full run: all of MNIST, ten seeds, half an hour on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [03a · Batch-norm, dropout and linear probes](03a_linear_probes.ipynb) · Next: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb)
 

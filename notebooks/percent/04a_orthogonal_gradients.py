@@ -9,7 +9,7 @@
 # better than the 200 gradients of logits that the paper stores: not the sign of a method that works as its theory says, and notebook 04b shows
 # that under Adam it does not. There is no plateau.
 #
-# *(All of MNIST, ten seeds; on two cores about a minute at quick settings and two hours at full ones.)*
+# *Numbers in the text are those of the full run: all of MNIST, ten seeds, two hours on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [03b · Head or body?](03b_head_or_body.ipynb) · Next: [04b · What projection leaves over](04b_projection_measured.ipynb)
 

@@ -9,7 +9,7 @@
 # batch-norm the mean loss's has a cosine of 0.49<!--=04b mean loss after 100 steps/batch-norm, lr 0.0001 as .2f--> with itself, a logit's 0.60<!--=04b logit after 100 steps/batch-norm, lr 0.0001 as .2f-->. The published variant, with SGD and 200 logit gradients a task, does what it
 # promises where there is something to forget: on rotated digits 70%<!--=04b rotated/OGD, logit gradients as .0%--> against 65%<!--=04b rotated/SGD as .0%-->. It makes a step many times dearer.
 #
-# *(All of MNIST, ten seeds, for the published protocol 2,000 digits a task; on two cores about a minute at quick settings and an hour at full ones.)*
+# *Numbers in the text are those of the full run: all of MNIST, ten seeds, for the published protocol 2,000 digits a task, an hour on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb) · Next: [05a · Elastic weight consolidation](05a_elastic_weights.ipynb)
 

@@ -7,8 +7,7 @@
 # Where tasks share their outputs they gain little, and holding all weights alike gains more; a mixture of both ends highest.
 # Among ten outputs nothing helps.
 #
-# *Data: MNIST, 50,000 training digits, ten networks. At its own values the notebook takes about three minutes on two cores;
-# the full run took an hour and a half of one. Numbers in the text are those of the full run.*
+# *Numbers in the text are those of the full run: 50,000 training digits of MNIST, ten seeds, an hour and a half on one core. As it stands, the notebook takes about three minutes on two cores.*
 #
 # Before: [04b · What projection leaves over](04b_projection_measured.ipynb) · Next: [05b · Four Fishers](05b_four_fishers.ipynb)
 

@@ -7,7 +7,7 @@
 # of the weights, 2%<!--=05c share of the Fisher/fc5 as .0%-->. They keep nothing that counts. As in the source the squared gradient of the whole set keeps 0%<!--=05c earlier/whole set, λ = 10 as .0%--> of every earlier task; but so do squared batch gradients (0%<!--=05c earlier/batched, λ = 10⁶ as .0%-->), which did better there, and the exact
 # Fisher up to λ = 10⁴. At λ = 10⁶ it keeps 35% ± 13%<!--=05c earlier/exact, λ = 1e+06 as ±.0%--> of them and learns 10% ± 16%<!--=05c last/exact, λ = 1e+06 as ±.0%--> of the last: in all no more than finetuning (26% ± 5%<!--=05c accuracy/exact, λ = 1e+06 as ±.0%--> and 26% ± 2%<!--=05c accuracy/finetuning as ±.0%-->).
 #
-# *(CIFAR-10, JPEG copy, 15,000 training images, five seeds; on two cores half a minute at quick settings, on drawn shapes, and forty minutes of one core at full ones.)*
+# *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy, 15,000 training images, five seeds, forty minutes on one core. At quick settings the notebook takes half a minute on two cores, on drawn shapes.*
 #
 # Before: [05b · Four Fishers](05b_four_fishers.ipynb) · Next: [05d · Where springs fail](05d_where_springs_fail.ipynb)
 

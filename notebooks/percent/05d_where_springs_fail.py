@@ -7,7 +7,8 @@
 #
 # Adam's bouncing on stiff springs is not the reason: an implicit step in its place forgets as much. At λ = 10⁸ the old loss still rises by 2.2<!--=05d rise, true/1e+08 as .1f--> nats, along a way on which the Fisher, diagonal or whole, sees nothing.
 #
-# *(All of MNIST, ten seeds. Under two minutes as it stands here; twenty at full settings, on one core.)*
+# *Numbers in the text are those of the full run: all of MNIST, ten seeds, twenty minutes on one core. As it stands, the notebook takes under two minutes.*
+#
 # Before: [05c · The Fisher of a convolutional network](05c_fisher_of_a_cnn.ipynb) · Next: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb)
 
 # %%

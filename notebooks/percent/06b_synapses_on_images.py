@@ -7,7 +7,7 @@
 # lacks: without any method it is 16.2%<!--=06b forgotten task 1/finetuning as .1%-->, 13.6%<!--=06b forgotten task 2/finetuning as .1%-->, 8.3%<!--=06b forgotten task 3/finetuning as .1%--> and 0 %. So half of the forgetting is gone, at the price of three points of learning, and the accuracy at the end is
 # 28.9% ± 1.8%<!--=06b accuracy/MAS (their λ) as ±.1%--> in place of 26.8% ± 2.1%<!--=06b accuracy/finetuning as ±.1%-->. EWC does the same (28.6% ± 0.6%<!--=06b accuracy/EWC as ±.1%-->).
 #
-# *(100 classes of Tiny-ImageNet, five seeds; on two cores about a minute at quick settings, on drawn shapes, and an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: 100 classes of Tiny-ImageNet, five seeds, an hour on one core. At quick settings the notebook takes about a minute on two cores, on drawn shapes.*
 #
 # Before: [06a · Memory aware synapses](06a_memory_aware_synapses.ipynb) · Next: [07a · Learning without forgetting](07a_learning_without_forgetting.ipynb)
 

@@ -7,7 +7,7 @@
 # 40%<!--=07a new/recipe, text's weights as .0%--> of the new digits are learned; with the weights of their code 0.0%<!--=07a old/recipe, code's weights as .1%--> are left. Two of their choices do harm where we could test them: a random layer below the copied classifier, which begins at chance (16%<!--=07a same answer/random as .0%--> of the old answers), and one softmax over
 # old and new outputs. With a softmax for each task even plain finetuning keeps 92%<!--=07a old/finetuning, heads apart as .0%--> of the old digits among all ten outputs, and gets 80%<!--=07a all/finetuning, heads apart as .0%--> of all ten right, with one softmax 39%<!--=07a all/finetuning, one softmax as .0%-->.
 #
-# *(3,000 training digits of MNIST, ten seeds; on two cores about a minute at quick settings and an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: 3,000 training digits of MNIST, ten seeds, an hour on one core. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [06b · Memory aware synapses on images](06b_synapses_on_images.ipynb) · Next: [07b · Distillation over five tasks](07b_distillation.ipynb)
 

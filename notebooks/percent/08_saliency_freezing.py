@@ -6,7 +6,7 @@
 # It keeps some of it, and no more than with others frozen. In a narrow VGG16 freezing gives up as much of the second task as it keeps of the first: from nothing to all convolutions frozen, task 1 goes from 13% ± 6%<!--=08 task 1/nothing frozen as ±.0%--> to 24% ± 3%<!--=08 task 1/all convolutions as ±.0%--> and task 2 from 33% ± 3%<!--=08 task 2/nothing frozen as ±.0%--> to 22% ± 3%<!--=08 task 2/all convolutions as ±.0%-->, and the mean of both stays at 23% ± 4%<!--=08 mean/nothing frozen as ±.0%-->. **Half of the filters chosen by saliency (squared error) keep 13% ± 7%<!--=08 task 1/MSE, 50% as ±.0%-->, random ones 14% ± 6%<!--=08 task 1/random, 50% as ±.0%-->**; those of largest Fisher information 18% ± 7%<!--=08 task 1/Fisher, 50% as ±.0%-->, four points more than random ones.
 # Joint training, which the write-up finds five points worse, is better if judged by the same rule: 35% ± 4%<!--=08 mean/joint, twice the steps as ±.0%--> against 21% ± 5%<!--=08 mean/MSE, 50% as ±.0%-->. If both tasks share a head, or a softmax, no freezing tried is seen to help.
 #
-# *(Classes of Tiny-ImageNet at 32 pixels, five seeds; on two cores under two minutes at quick settings, on digits, and an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: classes of Tiny-ImageNet at 32 pixels, five seeds, an hour on one core. At quick settings the notebook takes under two minutes on two cores, on digits.*
 #
 # Before: [07b · Distillation over five tasks](07b_distillation.ipynb) · Next: [08b · What a filter's picture says](08b_filter_pictures.ipynb)
 

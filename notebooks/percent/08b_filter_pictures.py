@@ -6,7 +6,7 @@
 # Neither does. In a ResNet-18 that is right on 61% ± 8%<!--=08b accuracy/trained as ±.0%--> of ten classes, the ranking of a layer's filters by how well their pictures match saliency maps has a correlation of -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f--> (squared error) and 0.02 ± 0.06<!--=08b agreement/Pearson as ±.2f--> (Pearson) with how much the loss rises as each filter is silenced, at 64 pixels as at 32; a Taylor expansion has 0.33 ± 0.09<!--=08b agreement/Taylor as ±.2f-->, and 0.73 ± 0.09<!--=08b agreement early/Taylor as ±.2f--> in the first three layers.
 # The match by squared error says mostly how near a picture is to an even grey: with every map replaced by its mean the ranking is nearly the same (0.88 ± 0.03<!--=08b likeness/MSE, flat map as ±.2f-->). Without the half of a layer's filters that match best the network is as right as without the other half.
 #
-# *(Ten classes of Tiny-ImageNet, five seeds; on two cores half a minute at quick settings, on digits, and half an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: ten classes of Tiny-ImageNet, five seeds, half an hour on one core. At quick settings the notebook takes half a minute on two cores, on digits.*
 #
 # Before: [08 · Freezing the filters that match a saliency map](08_saliency_freezing.ipynb) · Next: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb)
 

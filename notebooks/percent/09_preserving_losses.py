@@ -6,7 +6,7 @@
 # APR does, SPL does not. On replay's 23.0% ± 4.9%<!--=09 accuracy/replay as ±.1%--> of three CIFAR-10 tasks the activation-preserving loss wins 13.7% ± 5.7%<!--=09 gain/APR as ±.1%-->, the source's 13.7 points; with one place preserved at a time **the logits alone win all of it** (36.9% ± 2.5%<!--=09 accuracy/fc6 alone as ±.1%--> against 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->), the five places below them nothing. Nor need it be a loss on outputs: the cross-entropy of the same
 # samples ends at 35.2% ± 0.5%<!--=09 accuracy/labels as ±.1%-->, 30 more stored samples a step at 32.4% ± 2.5%<!--=09 accuracy/more replay as ±.1%-->. So most of what the loss wins can be had by giving old samples more weight. The saliency-preserving loss ends at 23.4% ± 2.2%<!--=09 accuracy/SPL as ±.1%-->, with its map or without (22.8% ± 3.7%<!--=09 accuracy/SPL without the map as ±.1%-->), at every λ tried: no gain, where the source has 11.6 points from one run.
 #
-# *(CIFAR-10 as a JPEG copy, five seeds; on two cores about a minute at quick settings, on digits, and under an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy, five seeds, under an hour on one core. At quick settings the notebook takes about a minute on two cores, on digits.*
 #
 # Before: [08b · What a filter's picture says](08b_filter_pictures.ipynb) · Next: [09b · Where the network looks](09b_saliency_drift.ipynb)
 

@@ -6,7 +6,7 @@
 # Maps move, to begin with by no more than those of two networks that both know the task, and on average they stay on the object. With replay the maps of forgotten images have a structural similarity of 0.33 ± 0.10<!--=09b SSIM/replay, forgotten after 2 as ±.2f--> with those of the network that had just learned the task, another seed's network 0.49 ± 0.13<!--=09b SSIM/another seed, forgotten as ±.2f-->, another image's map after three tasks 0.05 ± 0.03<!--=09b SSIM/replay, another image after 3 as ±.2f--> and white noise 0.02<!--=09b SSIM/white noise, all as .2f-->: the source's 0.03 to 0.09 is the score of maps that have nothing in common. **The loss that keeps most answers, APR, moves the maps most** (0.15 ± 0.02<!--=09b SSIM/APR, still right after 2 as ±.2f--> for
 # images still right, replay 0.45 ± 0.20<!--=09b SSIM/replay, still right after 2 as ±.2f-->); SPL moves them as replay does. On drawn shapes the share of a map on the object rises from 48%<!--=09b energy/replay, all after 1 as .0%--> to 67%<!--=09b energy/replay, all after 3 as .0%--> with replay. Finetuning leaves hardly a map: 97%<!--=09b empty/finetuning, all after 2 as .0%--> are empty.
 #
-# *(CIFAR-10 as a JPEG copy and drawn shapes, five seeds; on two cores two minutes or so at quick settings, on digits and shapes, and half an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy and drawn shapes, five seeds, half an hour on one core. At quick settings the notebook takes about two minutes on two cores, on digits and shapes.*
 #
 # Before: [09 · Losses that preserve activations or saliency](09_preserving_losses.ipynb) · Next: [09c · Clouds of features, and the losses' dials](09c_embeddings_and_sweeps.ipynb)
 

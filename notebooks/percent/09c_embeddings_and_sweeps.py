@@ -6,7 +6,7 @@
 # Yes; not that we can see; and no. Of a sample's ten nearest neighbours in the layer 65.9% ± 2.2%<!--=09c hit/model 1 as ±.1%--> are of its class after task 1 and 51.1% ± 5.4%<!--=09c hit/30, model 3 as ±.1%--> after task 3 with a buffer of 30 images, no more than among raw pixels (51.5%<!--=09c hit/pixels as .1%-->) and less than joint training reaches (72.4%<!--=09c hit/joint as .1%-->). Without a store it is 44.7% ± 6.6%<!--=09c hit/0, model 3 as ±.1%-->, with 3,000 images 54.3% ± 6.4%<!--=09c hit/3000, model 3 as ±.1%-->: some replay helps, a larger buffer is not shown to. The pictures are to be trusted for that: silhouettes in a t-SNE plane rank networks as those in the layer do (rank correlation 0.96<!--=09c rank of silhouette/tsne as .2f-->). **No setting of SPL's dials is seen to gain
 # on replay** (best of five 0.8% ± 2.6%<!--=09c gain/best of SPL as ±.1%-->); its maps may be shuffled among its samples, and at the source's setting its term is 0.0005<!--=09c term as task 2 begins/SPL as .4f--> nats.
 #
-# *(CIFAR-10 as a JPEG copy, five seeds; on two cores two minutes or so at quick settings, on digits, and under an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy, five seeds, under an hour on one core. At quick settings the notebook takes about two minutes on two cores, on digits.*
 #
 # Before: [09b · Where the network looks](09b_saliency_drift.ipynb) · Next: [10 · Long-term and short-term weights](10_long_short_weights.ipynb)
 

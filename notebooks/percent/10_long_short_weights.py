@@ -7,7 +7,7 @@
 # filters held, and 18.5% ± 1.0%<!--=10 fall/ResNet-18, rehearsal as ±.1%--> without: on digits of the first task the held half's own responses change by 74%<!--=10 long-term/ResNet-18, long/short as .0%--> in one pass, the free half's by 79%<!--=10 short-term/ResNet-18, long/short as .0%-->, since what a held filter reads, and the norm behind it, change. In a perceptron of three layers holding does spare the old tasks something
 # (4.4% ± 0.9%<!--=10 fall/MLP, long/short as ±.1%--> against 6.5% ± 0.9%<!--=10 fall/MLP, rehearsal as ±.1%-->), and what is not learned for it costs as much. Mixing the same stored digits into the batches helps the ResNet more than any of this: 53.7% ± 1.8%<!--=10 accuracy/ResNet-18, interleaved as ±.1%-->.
 #
-# *(MNIST, tasks of 1,500 digits, ten seeds; on two cores about a minute at quick settings and half an hour of one core at full ones.)*
+# *Numbers in the text are those of the full run: MNIST, tasks of 1,500 digits, ten seeds, half an hour on one core. At quick settings the notebook takes about a minute on two cores.*
 #
 # Before: [09c · Clouds of features, and the losses' dials](09c_embeddings_and_sweeps.ipynb)
 
