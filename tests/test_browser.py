@@ -162,7 +162,7 @@ def lab(tmp_path):
 
 
 def tracked():
-    """What git says of the files that it tracks, and of those that it neither tracks nor ignores."""
+    """What git says of the files that it tracks or ought to."""
     asked = ["git", "status", "--porcelain"], ["git", "diff", "HEAD"]
     return [subprocess.run(one, cwd=ROOT, capture_output=True, check=True).stdout for one in asked]
 

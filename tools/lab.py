@@ -1,5 +1,5 @@
-"""``python -m tools.lab [FOLDER]``: lay copies of the notebooks into out/lab, or another folder, for
-a person to run.
+"""``python -m tools.lab [FOLDER]``: lay copies of the notebooks into out/lab, or another folder,
+for a person to run.
 
 ``make lab`` opens them. A committed notebook stays as it is, whatever is run or saved. A copy that
 was changed is kept: when the notebook itself has changed since, the person's goes on beside the new
