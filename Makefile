@@ -3,7 +3,7 @@ PYTHON ?= $(shell command -v python3.11 || command -v python3)
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 
-.PHONY: help setup run test lab figures bench gpu data ledger notebooks stale lint clean
+.PHONY: help setup run test lab html figures bench gpu data ledger notebooks stale lint clean
 help:  ## list these commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /  make \1\t/' | expand -t 18
 
@@ -23,9 +23,13 @@ test: setup  ## lint, then all tests; every notebook is executed
 	$(BIN)/ruff format --check .
 	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
+LAB := out/lab
 lab: setup  ## open copies of the notebooks (out/lab) in JupyterLab
-	$(BIN)/python -m tools.lab
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/out/lab
+	$(BIN)/python -m tools.lab $(LAB)
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/$(LAB)
+
+html: setup  ## write the notebooks as web pages into out/html
+	@$(BIN)/python -m tools.html
 
 figures: data  ## run every notebook at full settings into notebooks/ and figures/
 	$(BIN)/python -m tools.publish --settings full

@@ -17,6 +17,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.manifold import MDS, TSNE, Isomap
 from sklearn.metrics import silhouette_score
 from sklearn.neighbors import NearestNeighbors
+from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
 from cf_utils.checks import check_count
@@ -289,10 +290,14 @@ def tightness(features, labels, k=10):
     }
 
 
-def embed(features, kind):
-    """A plane ``[N, 2]`` of features ``[N, D]`` by "tsne", "pca", "umap", "isomap" or "mds".
+EMBEDDINGS = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP", "isomap": "Isomap", "mds": "MDS"}
 
-    The same in each call. Raises ValueError for a kind that is not known.
+
+def embed(features, kind):
+    """A plane ``[N, 2]`` of features ``[N, D]`` by one of EMBEDDINGS.
+
+    The same in each call, and on one thread: several are much slower beside another process.
+    Raises ValueError for a kind that is not known.
     """
     makers = {
         "tsne": lambda: TSNE(init="pca", perplexity=min(30, len(features) / 4), random_state=0),
@@ -304,7 +309,7 @@ def embed(features, kind):
     }
     if kind not in makers:
         raise ValueError(f"unknown embedding {kind!r}; known are {', '.join(makers)}")
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), threadpool_limits(1):
         # Isomap joins clouds that no neighbour links; MDS has defaults to come.
         warnings.simplefilter("ignore")
         return np.asarray(makers[kind]().fit_transform(features), dtype=float)

@@ -16,6 +16,13 @@ def code_of(name):
     return re.findall(r"```python\n(.*?)```", (ROOT / name).read_text(encoding="utf-8"), re.DOTALL)
 
 
+def test_readme_is_short_and_its_code_fits_a_narrow_page():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```\w*\n(.*?)```", text, re.DOTALL)
+    assert len(text.encode()) < 12_000
+    assert max(len(line) for block in blocks for line in block.splitlines()) <= 70
+
+
 def test_readme_example_runs(capsys):
     (example,) = code_of("README.md")
     exec(example, {})

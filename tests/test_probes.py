@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from conftest import at, small, train
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import nn
 
 from cf_utils import methods, probes, training
@@ -204,6 +205,23 @@ def test_embeddings_are_seeded_and_an_unknown_one_is_named():
         ValueError, match="unknown embedding 'tsnee'; known are tsne, pca, umap, isomap, mds"
     ):
         probes.embed(features, "tsnee")
+
+
+def test_an_embedding_takes_one_thread(monkeypatch):
+    seen = []
+
+    class Recorded:
+        def __init__(self, **options):
+            pass
+
+        def fit_transform(self, features):
+            seen.extend(pool["num_threads"] for pool in threadpool_info())
+            return features
+
+    monkeypatch.setattr(probes, "TSNE", Recorded)
+    with threadpool_limits(2):
+        probes.embed(np.eye(8, 2), "tsne")
+    assert seen and set(seen) == {1}
 
 
 def test_bias_statistics_leave_norms_out():

@@ -1,4 +1,5 @@
-"""``python -m tools.lab``: lay copies of the notebooks into out/lab, for a person to run.
+"""``python -m tools.lab [FOLDER]``: lay copies of the notebooks into out/lab, or another folder,
+for a person to run.
 
 ``make lab`` opens them. A committed notebook stays as it is, whatever is run or saved. A copy that
 was changed is kept: when the notebook itself has changed since, the person's goes on beside the new
@@ -13,7 +14,7 @@ from pathlib import Path
 
 from cf_utils.files import ROOT, write_json
 
-PLACE = ROOT / "out" / "lab"
+PLACE = "out/lab"
 
 
 def lay_out(notebooks, place):
@@ -51,14 +52,14 @@ def _free(file):
     return next(name for name in names if not name.exists())
 
 
-def main():
-    moved = lay_out(sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), PLACE)
+def main(place=PLACE):
+    moved = lay_out(sorted((ROOT / "notebooks").glob("[0-9]*.ipynb")), Path(place))
     for name in moved:
         print(
-            f"a notebook that you changed has a newer version; yours is out/lab/{name}",
+            f"a notebook that you changed has a newer version; yours is {place}/{name}",
             file=sys.stderr,
         )
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

@@ -68,14 +68,16 @@ def _between(text, name, content):
     return f"{head}{start}\n{content}\n{end}{rest.split(end, 1)[1]}"
 
 
-def index_table(root=ROOT):
-    """The notebooks as a Markdown table: link and the question that the first cell asks."""
-    lines = ["| notebook | question |", "|---|---|"]
+def index_list(root=ROOT):
+    """The notebooks as a Markdown list, which a phone has room for: link and the question that the
+    first cell asks.
+    """
+    lines = []
     for path in sorted((root / "notebooks").glob("[0-9]*.ipynb")):
         first = nbformat.read(path, as_version=4).cells[0].source.splitlines()
         title = first[0].lstrip("# ").strip()
         question = next(line for line in first[1:] if line.strip()).strip().strip("*")
-        lines.append(f"| [{title}](notebooks/{path.name}) | {question} |")
+        lines.append(f"- [{title}](notebooks/{path.name}): {question}")
     return "\n".join(lines)
 
 
@@ -149,7 +151,7 @@ def claims_by_id(file=CLAIMS):
 
 def render(text, results):
     """README's text with index, counts of verdicts and quoted numbers brought up to date."""
-    text = _between(text, "index", index_table())
+    text = _between(text, "index", index_list())
     claims = [claim for result in results.values() for claim in result["claims"]]
     rest = "All of them, with the rule that decides each: [LEDGER.md](LEDGER.md)."
     return fill(_between(text, "ledger", f"{counts(claims)} {rest}"), results)

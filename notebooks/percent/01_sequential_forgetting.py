@@ -36,7 +36,6 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from sklearn.manifold import TSNE
 from sklearn.metrics import silhouette_samples
 
 from cf_utils import (
@@ -66,7 +65,7 @@ lr = 1e-3
 curve_images = 100  # validation digits a task for the forgetting curves
 map_points = 500  # digits in the latent maps
 map_seeds = 2  # seeds whose t-SNE clouds are measured, at most ``seeds``
-umap = True  # draw UMAP beside t-SNE (compiles for 15 s at first)
+maps = ["pca"]  # what draws them: pca at once, tsne in a minute or more, umap (compiles at first)
 out = ""  # folder for figures and results; empty: out/01_sequential_forgetting
 
 # %% [markdown]
@@ -250,29 +249,20 @@ results.save_figure(
 #
 # ## Latent maps
 #
-# The 84 units of the last hidden layer, flattened to a plane by t-SNE and UMAP, for one seed. Grey crosses are digits
+# The 84 units of the last hidden layer, flattened to a plane (at full settings by t-SNE and UMAP), for one seed. Grey crosses are digits
 # whose class has not been trained yet. **Prediction (notes).** New classes lie well apart, old ones mingle.
 
 # %%
 labels = images.y_test[mapped].numpy()
 known = [sorted({c for task in stream.tasks[: t + 1] for c in task.labels}) for t in range(5)]
-tsne = TSNE(init="pca", perplexity=30, random_state=0).fit_transform
-kinds_of_map = {"t-SNE": tsne}
-if umap:
-    from umap import UMAP
-
-    kinds_of_map["UMAP"] = UMAP(random_state=0, n_jobs=1).fit_transform
 for name in kinds:
-    fig, axes = plt.subplots(
-        len(kinds_of_map), 5, figsize=(12, 0.3 + 2.5 * len(kinds_of_map)), squeeze=False
-    )
+    fig, axes = plt.subplots(len(maps), 5, figsize=(12, 0.3 + 2.5 * len(maps)), squeeze=False)
     fig.suptitle(name)
     tables = []
-    for row, (kind, flatten) in zip(axes, kinds_of_map.items(), strict=True):
-        planes = [flatten(looks[name][t]["latent"][0]) for t in range(5)]
-        tables.append(
-            plots.clouds(row, planes, labels, known, [f"{kind}, after {task}" for task in names])
-        )
+    for row, kind in zip(axes, maps, strict=True):
+        planes = [probes.embed(looks[name][t]["latent"][0], kind) for t in range(5)]
+        titles = [f"{probes.EMBEDDINGS[kind]}, after {task}" for task in names]
+        tables.append(plots.clouds(row, planes, labels, known, titles))
     note = f"{caption}. Seed 0; {map_points} test digits; grey crosses: not trained yet."
     results.save_figure(fig, folder, f"latent_{name.replace(' ', '_')}", pd.concat(tables), note)
 
@@ -290,11 +280,16 @@ def silhouette(name, of_old, t=4):
 
 separation = {"new digits": silhouette("plain", False), "old digits": silhouette("plain", True)}
 seen_maps = min(map_seeds, seeds)
-stretch = {
-    name: [probes.elongation(tsne(z), labels) for z in looks[name][4]["latent"][:seen_maps]]
-    for name in kinds
-}
+
+
+def stretched(z):
+    """Elongation of the clouds in a t-SNE map; NaN, not measured, where none is drawn."""
+    return probes.elongation(probes.embed(z, "tsne"), labels) if "tsne" in maps else np.nan
+
+
+stretch = {name: [stretched(z) for z in looks[name][4]["latent"][:seen_maps]] for name in kinds}
 groups = {"elongation of the t-SNE clouds\n(longest / shortest deviation)": stretch}
+groups = groups if "tsne" in maps else {}
 groups |= {
     f"effective dimension of\n84 units after {names[t]}": {
         n: looks[n][t]["dimension"] for n in kinds

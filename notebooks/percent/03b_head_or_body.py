@@ -35,7 +35,6 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from sklearn.manifold import TSNE
 
 from cf_utils import (
     claims,
@@ -63,6 +62,7 @@ epochs = 5  # passes over each task
 batch_size = 64
 lr = 1e-3
 level = 0.95  # share of a relearned task's digits that must be right
+embedding = "pca"  # what draws the maps: pca at once, tsne in half a minute, umap, isomap or mds
 out = ""  # folder for figures and results; empty: out/03b_head_or_body
 
 # %% [markdown]
@@ -400,13 +400,15 @@ results.save_figure(
 # %%
 pair = torch.isin(images.y_test[compared], torch.tensor([9, 0]))
 labels = images.y_test[compared][pair].numpy()
-tsne = TSNE(init="pca", perplexity=30, random_state=0).fit_transform
-planes = [tsne(found["features"]["act2"][0, pair].numpy()) for found in looks["batch-norm"]]
+planes = [
+    probes.embed(found["features"]["act2"][0, pair].numpy(), embedding)
+    for found in looks["batch-norm"]
+]
 fig, axes = plt.subplots(1, 6, figsize=(13, 2.5))
 titles = ["untrained", *(f"after {name}" for name in names)]
 table = plots.clouds(axes, planes, labels, [[0, 9]] * 6, titles)
 note = (
-    f"{caption}. Batch-norm, seed 0, t-SNE of the last "
+    f"{caption}. Batch-norm, seed 0, {probes.EMBEDDINGS[embedding]} of the last "
     "hidden layer; only the last network has seen 9 and 0."
 )
 results.save_figure(fig, folder, "maps", table, note)

@@ -38,7 +38,6 @@ import numpy as np
 import pandas as pd
 import torch
 from IPython.display import Markdown
-from sklearn.manifold import TSNE
 
 from cf_utils import (
     claims,
@@ -68,6 +67,7 @@ batch_size = 64
 lr = 1e-4  # on the first task; a fifth of it later
 directions = 200  # gradients stored a task in the published variant
 few = 20  # gradients stored a task where their number is varied
+embedding = "pca"  # what draws the maps: pca at once, tsne in half a minute, umap, isomap or mds
 out = ""  # folder for figures and results; empty: out/04a_orthogonal_gradients
 
 # %% [markdown]
@@ -402,16 +402,15 @@ results.save_figure(
 row = "to 95 %: batch-norm, L1 = 5"
 labels = images.y_test[mapped].numpy()
 known = [sorted(order[: 2 * t + 2]) for t in range(5)]
-tsne = TSNE(init="pca", perplexity=30, random_state=0).fit_transform
 fig, axes = plt.subplots(2, 5, figsize=(12, 5.3))
 tables = []
 for line, arm in zip(axes, pair, strict=True):
-    planes = [tsne(after["latent"]) for after in looks[row, arm]]
+    planes = [probes.embed(after["latent"], embedding) for after in looks[row, arm]]
     tables.append(
         plots.clouds(line, planes, labels, known, [f"{arm},\nafter {name}" for name in names])
     )
 note = (
-    f"{caption}. {row}; seed 0, t-SNE of the last hidden "
+    f"{caption}. {row}; seed 0, {probes.EMBEDDINGS[embedding]} of the last hidden "
     "layer, test digits; grey crosses: not trained yet."
 )
 results.save_figure(fig, folder, "latent", pd.concat(tables), note)
