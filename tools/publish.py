@@ -18,6 +18,7 @@ from cf_utils.files import ROOT
 from cf_utils.run import NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 DOCUMENTED = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
 
 
@@ -75,6 +76,8 @@ def tidy(notebook, made):
             notebook.cells[i] = cell
         if cell.cell_type == "markdown":
             cell.source = without_markers(cell.source)
+        if cell.cell_type == "code":  # a slider without its kernel is an error where it stood
+            cell.outputs = [one for one in cell.outputs if WIDGET not in one.get("data", {})]
         cell.id, cell.metadata = f"cell-{i:02d}", tags
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
