@@ -12,7 +12,7 @@
 #
 # *(All of MNIST, ten seeds; on two cores about a minute at quick settings and an hour at full ones.)*
 #
-# Before: [00 · Start here](00_start_here.ipynb) · Next: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb)
+# Before: [00b · Playground](00b_playground.ipynb) · Next: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb)
 
 # %% [markdown]
 # ## The idea
