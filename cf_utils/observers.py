@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from cf_utils.checks import check_count
 from cf_utils.methods import Moments
 from cf_utils.probes import cross_entropy, layers
 from cf_utils.streams import mask_logits
@@ -58,6 +59,48 @@ class Looks(Observer):
 
     def after_task(self, loop):
         self.found.append(self.look(loop))
+
+
+class Film(Observer):
+    """Calls ``look(loop)`` at most ``frames`` times: before the run, evenly over it and at the end
+    of each task.
+
+    Records the dict that it returns with "task", "step" (of the whole run) and "at" (tasks trained,
+    the current one in part). show: called with the film after each frame. stop: set to True while
+    it runs, by another thread, it ends the run with KeyboardInterrupt. A method with phases of its
+    own takes more steps, and so gets more frames. Raises ValueError for fewer frames than one for
+    each task and two more.
+    """
+
+    def __init__(self, frames, look, show=lambda film: None):
+        super().__init__()
+        self.frames, self.look, self.show, self.stop, self.step = frames, look, show, False, 0
+
+    def before_task(self, loop):
+        if loop.t:
+            return
+        free = check_count("frames", self.frames, len(loop.stream) + 2) - len(loop.stream) - 1
+        counts = (loop.count_steps(len(task.y_train)) for task in loop.stream.tasks)
+        self.every = -(-loop.config.epochs * sum(counts) // free)
+        self._frame(loop, 0.0)
+
+    def after_step(self, loop):
+        if self.stop:
+            raise KeyboardInterrupt
+        self.step += 1
+        if self.step % self.every == 0:
+            steps = loop.config.epochs * loop.count_steps(len(loop.task.y_train))
+            self._frame(loop, loop.step / steps)
+
+    def after_task(self, loop):
+        if self.records[-1]["step"] == self.step:
+            self.records.pop()
+        self._frame(loop, 1.0)
+
+    def _frame(self, loop, part):
+        where = {"task": loop.t, "step": self.step, "at": loop.t + part}
+        self.records.append(where | self.look(loop))
+        self.show(self)
 
 
 class Curves(Observer):

@@ -28,6 +28,13 @@ def check_00(n):
     assert n["old before/class, EWC"] == n["old before/class, finetuning"]
 
 
+def check_00b(n):
+    assert n["the lines end alike"] == 1, "what the playground prints is what it runs"
+    assert n["right task 1/right after it"] > 0.9 and n["right task 1/at the end"] < 0.1
+    assert n["belief in 1/right after it"] > 0.9 > 0.1 > n["belief in 1/at the end"]
+    assert 10 < n["frames"] <= 40
+
+
 def check_01(n):
     assert n["test accuracy/plain, joint"] > 0.85
     assert n["test accuracy/plain"] < 0.25, "sequential training forgets all but the last task"
@@ -228,6 +235,7 @@ CHECKS = {
     for name, check in globals().items()
     if name.startswith("check_")
 }
+WITHOUT_CLAIMS = {"00b"}
 QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
@@ -240,8 +248,12 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     content, numbers = numbers_of(tmp_path / path.stem)
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
     together = [row for row in claims.claims_of("") if row["id"][:2] == path.stem[:2]]
-    assert len(together) >= 25 and len(content["claims"]) >= 10
-    assert {claim["verdict"] for claim in content["claims"]} == {claims.NOT_DECIDED}
+    number = run.number_of(path)
+    if number in WITHOUT_CLAIMS:
+        assert content["claims"] == []
+    else:
+        assert number == "00" or (len(together) >= 25 and len(content["claims"]) >= 10)
+        assert {claim["verdict"] for claim in content["claims"]} == {claims.NOT_DECIDED}
     for figure in (tmp_path / path.stem).glob("*.png"):
         assert figure.with_suffix(".csv").stat().st_size > 0
     CHECKS[run.number_of(path)](numbers)
@@ -286,6 +298,7 @@ MADE_OF = dict.fromkeys(CHECKS, ("mnist", 10)) | dict.fromkeys(
     ["09", "09b", "09c"], ("cifar10 (JPEG copy)", 5)
 )
 MADE_OF |= {"00": ("mnist-5k", 10)}
+MADE_OF |= {"00b": ("mnist-5k", 1)}
 MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
@@ -357,7 +370,8 @@ class TestCommitted:
             if cell.cell_type == "code" and "claims_table(" in cell.source
             for output in cell.outputs
         ]
-        assert printed == [claims.claims_table(rows)]
+        expected = [] if run.number_of(path) in WITHOUT_CLAIMS else [claims.claims_table(rows)]
+        assert printed == expected
 
 
 def test_each_notebook_leads_to_the_one_before_and_the_next():

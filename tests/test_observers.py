@@ -57,6 +57,45 @@ def test_looks_are_taken_after_each_task(stream):
     assert [t for t, _ in looks.found] == [0, 1, 2]
 
 
+def test_a_film_is_spread_over_the_run(stream):
+    config = training.TrainConfig(epochs=2, batch_size=13)  # two steps an epoch, four a task
+    counts = []
+    film = observers.Film(
+        9, lambda loop: {"loss": loop.loss}, lambda film: counts.append(len(film.records))
+    )
+    train(small(), methods.Finetune(), stream, config, observers=[film])
+    assert [frame["step"] for frame in film.records] == [0, 3, 4, 6, 8, 9, 12]
+    assert [frame["task"] for frame in film.records] == [0, 0, 0, 1, 1, 2, 2]
+    assert [frame["at"] for frame in film.records] == [0, 0.75, 1, 1.5, 2, 2.25, 3]
+    assert film.records[0]["loss"] is None and film.records[-1]["loss"].shape == (3,)
+    assert counts == [1, 2, 3, 4, 5, 6, 7, 7], "the last step's frame gives way to the task's end"
+
+
+def test_a_film_has_no_more_frames_than_asked(stream):
+    for frames in (5, 6, 10, 40):
+        film = observers.Film(frames, lambda loop: {})
+        train(small(), methods.Finetune(), stream, CONFIG, observers=[film])
+        assert len(film.records) <= frames
+    with pytest.raises(ValueError, match=r"frames=4 is not possible; it is a whole number, 5 or"):
+        train(
+            small(),
+            methods.Finetune(),
+            stream,
+            CONFIG,
+            observers=[observers.Film(4, lambda loop: {})],
+        )
+
+
+def test_a_film_stops_its_run(stream):
+    def after_two(film):
+        film.stop = len(film.records) == 2
+
+    film = observers.Film(40, lambda loop: {}, after_two)
+    with pytest.raises(KeyboardInterrupt, match="stopped in task 1 of 3, epoch 1"):
+        train(small(), methods.Finetune(), stream, CONFIG, observers=[film])
+    assert len(film.records) == 2
+
+
 def test_watching_changes_nothing(stream):
     watch = [
         observers.Curves(3),

@@ -710,6 +710,16 @@ def test_published_notebooks_have_no_trace_of_the_run(tmp_path):
     assert tidied.cells[0].id == "cell-00"
 
 
+def test_published_notebooks_have_no_controls_that_no_kernel_moves():
+    slider = {"application/vnd.jupyter.widget-view+json": {"model_id": "1"}, "text/plain": "Box()"}
+    outputs = [
+        nbformat.v4.new_output("display_data", data) for data in (slider, {"text/plain": "3"})
+    ]
+    cell = nbformat.v4.new_code_cell("box\n3", outputs=outputs)
+    (tidied,) = publish.tidy(nbformat.v4.new_notebook(cells=[cell]), {"settings": "full"}).cells
+    assert [output.data["text/plain"] for output in tidied.outputs] == ["3"]
+
+
 def test_published_notebooks_name_their_settings_in_text():
     injected = nbformat.v4.new_code_cell(
         "# Parameters\nseeds = 3\nout = '/tmp'\n", metadata={"tags": ["injected-parameters"]}

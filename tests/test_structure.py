@@ -65,7 +65,7 @@ ALLOWED = {
     "sweeps": {"training", "metrics"},
     "checkpoint": {"training", "models", "replicas", "files"},
     "probes": {"training", "methods", "models", "replicas", "streams", "importances"} | BOTTOM,
-    "observers": {"probes", "training", "methods", "streams"},
+    "observers": {"checks", "probes", "training", "methods", "streams"},
     "plots": {"metrics", "results"},
     "results": {"metrics", "files"},
     "claims": {"results", "metrics", "files", "settings"},

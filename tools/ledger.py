@@ -120,7 +120,7 @@ def ledger(results):
         f"- {kind}: {counts([c for c in claims if c['kind'] == kind])}"
         for kind in ("source", "prediction", "exploratory")
     ]
-    sections = [section(result, rows) for result in results.values()]
+    sections = [section(result, rows) for result in results.values() if result["claims"]]
     return "\n\n".join([intro, "\n".join(kinds), changed(claims), *sections]) + "\n"
 
 

@@ -17,6 +17,8 @@ from cf_utils.hashes import code_hash, package_hash, tree
 from cf_utils.run import MADE, NOTEBOOKS, arguments, find
 from cf_utils.run import main as run
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
+
 
 def tidy(notebook, made):
     """Drop what changes with every execution, so that a notebook's diff shows real changes.
@@ -42,6 +44,8 @@ def tidy(notebook, made):
             notebook.cells[i] = cell
         if cell.cell_type == "markdown":
             cell.source = without_markers(cell.source)
+        if cell.cell_type == "code":  # a slider without its kernel is an error where it stood
+            cell.outputs = [one for one in cell.outputs if WIDGET not in one.get("data", {})]
         cell.id, cell.metadata = f"cell-{i:02d}", tags
     notebook.metadata = {
         "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},

@@ -8,7 +8,7 @@
 #
 # *Numbers in the text are those of the full run: 5,000 digits of MNIST that come along, ten seeds, half a minute. As it stands, the notebook takes half a minute.*
 #
-# Next: [01 · Sequential forgetting on Split-MNIST](01_sequential_forgetting.ipynb)
+# Next: [00b · Playground](00b_playground.ipynb)
 
 # %%
 from functools import partial

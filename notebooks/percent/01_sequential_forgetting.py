@@ -12,7 +12,7 @@
 #
 # *Numbers in the text are those of the full run: all of MNIST, ten seeds, an hour on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
-# Before: [00 · Start here](00_start_here.ipynb) · Next: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb)
+# Before: [00b · Playground](00b_playground.ipynb) · Next: [02 · Sparsity and bias](02_sparsity_and_bias.ipynb)
 
 # %% [markdown]
 # ## The idea
