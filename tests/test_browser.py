@@ -59,6 +59,27 @@ book.deselectAll();
 window.ran = false;
 jupyterapp.commands.execute("notebook:run-cell").then(() => { window.ran = true; });
 """
+# The bytes of the playground's first picture that is shown, as text.
+PICTURE = """
+const image = [...document.querySelectorAll("img.widget-image")].find((one) => one.offsetWidth);
+const canvas = Object.assign(document.createElement("canvas"),
+  {width: image.naturalWidth, height: image.naturalHeight});
+canvas.getContext("2d").drawImage(image, 0, 0);
+return canvas.toDataURL();
+"""
+# The control that has this name: its node, what it says, its handle.
+SLIDER = """
+const slider = [...document.querySelectorAll(".widget-hslider")].find(
+  (one) => one.querySelector(".widget-label").textContent == arguments[0]);
+return [slider.querySelector(".widget-readout").textContent, slider.querySelector(".noUi-handle")];
+"""
+BUTTON = """
+const button = [...document.querySelectorAll("button.widget-button")].find(
+  (one) => one.textContent == arguments[0]);
+if (arguments[1]) button.click();
+return !button.disabled;
+"""
+RIGHT = "\ue014"  # the arrow key, in the WebDriver protocol
 SAVE = """
 window.saved = false;
 jupyterapp.shell.currentWidget.context.save().then(() => { window.saved = true; });
@@ -198,3 +219,34 @@ def test_a_notebook_runs_in_jupyterlab_and_git_sees_nothing(browser, lab):
     assert any("validation = 3800" in cell.source for cell in kept)
     assert [o for c in kept for o in c.get("outputs", []) if o.output_type == "error"] == []
     assert tracked() == before
+
+
+def test_the_playground_answers_to_the_keyboard(browser, lab):
+    name, (address, folder) = "00b_playground.ipynb", lab
+    cells = nbformat.read(ROOT / "notebooks" / name, as_version=4).cells
+    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
+    box, first = (
+        next(i for i in code if text in cells[i].source) for text in ("widgets.VBox(\n", "= go()")
+    )
+
+    def run(script, *arguments):
+        return ask(f"{browser}/execute/sync", {"script": script, "args": arguments})
+
+    ask(f"{browser}/url", {"url": f"{address}/lab/tree/{folder}/{name}"})
+    wait(lambda: run(OPENED), "the notebook")
+    for i in code[: code.index(first) + 1]:
+        wait(lambda: run(SHOWN, i), f"cell {i}")
+        run(RUN, i, {"epochs = 5": "epochs = 1"})
+        wait(lambda: run("return ran"), f"the end of cell {i}")
+    wait(lambda: run(SHOWN, box), "the controls")
+    before = wait(lambda: run(PICTURE), "the picture of the first run")
+
+    said, handle = run(SLIDER, "learning rate")
+    ask(f"{browser}/element/{next(iter(handle.values()))}/value", {"text": RIGHT})
+    wait(lambda: run(SLIDER, "learning rate")[0] != said, "another learning rate")
+    assert run(PICTURE) == before, "a choice alone draws nothing"
+    run(BUTTON, "run", True)
+    wait(lambda: run(PICTURE) != before, "another picture")
+    wait(lambda: run(BUTTON, "run"), "the end of the run")
+    texts = "return [...document.querySelectorAll('.widget-html')].map((one) => one.textContent)"
+    assert "right after the last task" in " ".join(run(texts))
