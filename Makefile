@@ -26,7 +26,7 @@ test: setup  ## lint, then all tests; every notebook is executed
 LAB := out/lab
 lab: setup  ## open copies of the notebooks (out/lab) in JupyterLab
 	$(BIN)/python -m tools.lab $(LAB)
-	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/$(LAB)
+	$(BIN)/jupyter lab --notebook-dir=. --LabApp.default_url=/lab/tree/$(LAB)/00_start_here.ipynb
 
 html: setup  ## write the notebooks as web pages into out/html
 	@$(BIN)/python -m tools.html
