@@ -16,6 +16,11 @@ torch.set_num_threads(1)
 MOMENTS = [name for name in vars(Moments) if not name.startswith("_")]
 
 
+def pytest_collection_modifyitems(items):
+    """Tests that execute a notebook come first, so that processes side by side end together."""
+    items.sort(key=lambda item: item.get_closest_marker("executes") is None)
+
+
 @pytest.fixture(scope="session")
 def digits():
     return data.load("mnist-5k")

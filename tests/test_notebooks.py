@@ -5,6 +5,7 @@ import re
 
 import jupytext
 import nbformat
+import papermill  # noqa: F401  once here, and not again in each process that executes a notebook
 import pytest
 import yaml
 
@@ -239,6 +240,7 @@ WITHOUT_CLAIMS = {"00b"}
 QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
+@pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     code = run.main(
@@ -303,6 +305,7 @@ MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
 
+@pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_same_command_twice_gives_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
     number, files = run.number_of(path), []
