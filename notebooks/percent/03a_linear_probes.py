@@ -3,11 +3,10 @@
 #
 # **The outputs have forgotten the old digits: what can a fresh linear classifier still read off the hidden units?**
 #
-# More than the outputs show, and less than it sounds. After five tasks the plain network gets 19%<!--=03a network/plain as .0%--> right and a probe of it
-# 70% ± 3%<!--=03a probe/plain as ±.0%-->, as the notes say; but a probe of an *untrained* network gets 79%<!--=03a probe/plain, untrained as .0%-->, and one of the bare pixels 88%<!--=03a pixels as .0%-->. With batch-norm it is
-# 90.6%<!--=03a probe/batch-norm as .1%-->. The reason is mostly the activity that batch-norm keeps up: sparsity forced under it takes all of its gain away, centring the
-# units of a plain network by their biases wins 64% ± 10%<!--=03a share of batch-norm's gain/won by centred biases as ±.0%--> of it, and a plain network at a tenth of the learning rate keeps as much as
-# batch-norm does, 90.2%<!--=03a probe/plain, lr 0.0001 as .1%-->.
+# **Answer.** After five tasks a fresh classifier (a *probe*) still reads 70%<!--=03a probe/plain as .0%--> of all ten digits
+# off the plain network. By itself that is no evidence of memory: off an untrained network it reads
+# 79%<!--=03a probe/plain, untrained as .0%-->. Batch-norm keeps more than random features do, 91%<!--=03a probe/batch-norm as .0%-->, and so does a plain network at a
+# tenth of the learning rate.
 #
 # *Numbers in the text are those of the full run: all of MNIST, ten seeds, half an hour on two cores. At quick settings the notebook takes about a minute on two cores.*
 #
@@ -16,15 +15,18 @@
 # %% [markdown]
 # ## The idea
 #
-# A *linear probe* (Alain & Bengio 2016) takes the network's hidden activations $h(x)$ as fixed features and fits a new
-# linear classifier to them,
+# A *linear probe* (Alain & Bengio 2016) takes the network's hidden activations $h(x)$ as fixed
+# features and fits a new linear classifier to them,
 #
 # $$\hat y = \arg\max_c \; w_c^\top \tilde h(x) + b_c ,$$
 #
-# here multinomial logistic regression on standardised features $\tilde h$. What it gets right is in the representation,
-# whatever the network's own head says. Two cautions, which the notes that we start from lack: a *random* network has
-# useful features too, so an untrained network is the baseline; and a probe is trained, so it needs a convergence check and features of
-# one scale. As in the notes it is fitted on 80 % of the held-out training digits and scored on the other 20 %.
+# here multinomial logistic regression on standardised features $\tilde h$. It shows what the
+# representation holds, whatever the network's own last layer, its *head*, says.
+#
+# The notes that we start from lack two cautions. A *random* network has useful features too, so an
+# untrained network is the baseline. And a probe is trained itself, so its fit has to converge, on
+# features of one scale. As in the notes, it is fitted on 80 % of the held-out training digits and
+# scored on the other 20 %.
 
 # %%
 from dataclasses import replace
@@ -66,8 +68,9 @@ out = ""  # folder for figures and results; empty: out/03a_linear_probes
 # %% [markdown]
 # ## The stream and the probe
 #
-# Network, tasks and optimizer are those of notebook 01. After each task we probe both hidden layers for the classes seen
-# so far. All networks are probed on the same digits.
+# Network, tasks and optimizer are those of notebook 01. After each task we probe both hidden
+# layers for the classes seen so far. All networks are probed on the same digits. So the intervals
+# below say how networks differ; they leave out that other digits would give somewhat other scores.
 
 # %%
 folder = results.output_folder(out, "03a_linear_probes")
@@ -139,8 +142,8 @@ def untrained(build):
 
 
 # %% [markdown]
-# Two checks that a reader can believe: a probe of features that *are* the answer gets everything right, and a probe of noise
-# guesses.
+# Two checks that a reader can believe: a probe of features that *are* the answer gets everything
+# right, and a probe of noise guesses.
 
 # %%
 y = images.y_val[everything]
@@ -149,12 +152,16 @@ for name, features in {"the answer": torch.eye(10)[y].unsqueeze(0), "noise": noi
     print(f"{name}: {100 * probes.linear_probe(features, y, to_fit)['accuracy'][0]:.0f} % right")
 
 # %% [markdown]
-# ## Ten tables, and three baselines
+# ## What can a probe still read after five tasks?
 #
-# **Prediction (notes).** After five tasks a probe of the plain network still gets 72 % right where the network gets 20 %:
-# the representation survives and the head ignores it. Batch-norm keeps most (89 %), dropout costs (64 %), sparsity is a
-# disaster (31 %); batch-norm rescues both. Weight decay of 0.1 helps a little, more of it harms. (The notes' runs with weight decay
-# stop at 98 % training accuracy; beside them stands a control with the usual decay that stops there too.)
+# **Prediction (notes).** After five tasks a probe of the plain network still gets 72 % right where
+# the network gets 20 %: the representation survives and the head ignores it.
+#
+# Batch-norm keeps most (89 %), dropout costs (64 %), sparsity is a disaster (31 %); batch-norm
+# rescues both. Weight decay of 0.1 helps a little, more of it harms.
+#
+# (The notes stop these runs at 98 % training accuracy. Beside them stands a control with the usual
+# decay that stops there too.)
 
 # %%
 L1 = methods.ActivationL1(1.0)
@@ -225,20 +232,32 @@ results.save_figure(
 )
 
 # %% [markdown]
-# The notes' ten tables come out again, nearly in their order: the plain network at 70 %, batch-norm above 90 %, dropout well below plain, L1 a disaster that
-# batch-norm softens, and batch-norm with dropout like batch-norm alone. The gain of a weight decay of 0.1 was one seed's luck
-# (69.3% ± 5.1%<!--=03a probe/decay 0.1, stopped as ±.1%--> against 70.3% ± 3.3%<!--=03a probe/plain as ±.1%-->). Layer-norm, which the notes leave out, keeps 86.4%<!--=03a probe/layer-norm as .1%-->.
+# **The notes' order comes out again, nearly.** Batch-norm ends above 90 %, the plain network at
+# 70% ± 3%<!--=03a probe/plain as ±.0%-->, dropout well below it. L1, the penalty on activations, is a disaster that batch-norm
+# softens. Layer-norm, which the notes leave out, keeps 86%<!--=03a probe/layer-norm as .0%-->. Whether weak decay helps we cannot
+# tell: it gives 69% ± 5%<!--=03a probe/decay 0.1, stopped as ±.0%-->.
 #
-# What their tables lack are the last rows. An untrained network's second layer serves a probe better (78.9%<!--=03a probe/plain, untrained as .1%-->) than the plain network's
-# after five tasks, and its first layer (86.8%<!--=03a probe of layer 1/plain, untrained as .1%-->) nearly as well as the pixels (87.8%<!--=03a pixels as .1%-->). So a probe's 70 % is no evidence of
-# memory: the stream has spoiled more than it left. In the second layer only batch-norm, with dropout or without, ends above the
-# pixels; in the first, layer-norm does too (93.4%<!--=03a probe of layer 1/batch-norm as .1%--> and 91.7%<!--=03a probe of layer 1/layer-norm as .1%-->).
+# **An untrained network serves a probe better than the plain network after five tasks.** Its
+# second layer gives 78.9%<!--=03a probe/plain, untrained as .1%-->, its first 86.8%<!--=03a probe of layer 1/plain, untrained as .1%-->, and bare pixels give 87.8%<!--=03a pixels as .1%-->. So a probe's 70 % is no
+# evidence of memory: by this measure the stream has made the features worse than random ones.
 #
-# ## Three measures of strength: do they agree?
+# **Of these networks only the normalised ones beat random features**: layer-norm, and batch-norm
+# unless L1 comes with it. In the second layer only batch-norm also ends above the pixels, in the
+# first layer layer-norm does too.
 #
-# The notes tried three measures for each class after each task: how far the class's mean lies from the mean of all (in
-# deviations), the norm of the probe's coefficients for the class, and the probe's accuracy on it. They call the results
-# inconsistent and use the third. **Prediction.** If all three measured the same thing, they would rank the classes alike.
+# **Under L1 a probe reads the newest digits far better than all others**. It gets 90%<!--=03a class 0/L1 = 1 as .0%--> of the
+# zeros and 83%<!--=03a class 9/L1 = 1 as .0%--> of the nines. Of the best old digit, 1, it gets 50%<!--=03a class 1/L1 = 1 as .0%-->.
+#
+# ## Do three measures of strength agree?
+#
+# The notes measure in three ways, after each task, how well a class is represented:
+#
+# - *mean shift*: how far the class's mean lies from the mean of all, in deviations;
+# - *coefficients*: the norm of the probe's coefficients for the class;
+# - *accuracy*: the probe's accuracy on the class.
+#
+# They call the results inconsistent and use the third. **Prediction.** If all three measured the
+# same thing, they would rank the classes alike.
 
 
 # %%
@@ -281,19 +300,28 @@ results.save_figure(
 )
 
 # %% [markdown]
-# The notes are right, and it can be said more sharply. Coefficients and accuracy go *against* each other (-0.45 ± 0.06<!--=03a agreement/batch-norm: coefficients and accuracy as ±.2f--> with batch-norm, -0.16 ± 0.09<!--=03a agreement/plain: coefficients and accuracy as ±.2f--> without):
-# a class that is hard to separate may need large weights; so do classes that lie near the mean of all, for coefficients and mean shift go
-# against each other too. The mean shift agrees weakly with accuracy (0.39 ± 0.10<!--=03a agreement/plain: mean shift and accuracy as ±.2f--> plain, 0.24 ± 0.11<!--=03a agreement/batch-norm: mean shift and accuracy as ±.2f--> batch-norm); it is largest for the digits trained last. None of this is noise: on another split of the digits coefficients and
-# accuracy agree with themselves to 0.85 or better.
+# **They do not agree: coefficients and accuracy even rank the classes against each other.** Their
+# rank correlation is -0.45 ± 0.06<!--=03a agreement/batch-norm: coefficients and accuracy as ±.2f--> with batch-norm and -0.16 ± 0.09<!--=03a agreement/plain: coefficients and accuracy as ±.2f--> without. Classes that lie near the mean of all
+# tend to have large coefficients too. Perhaps a class that is hard to separate needs large weights.
+#
+# **The mean shift agrees weakly with accuracy**: 0.39 ± 0.10<!--=03a agreement/plain: mean shift and accuracy as ±.2f--> in the plain network, 0.24 ± 0.11<!--=03a agreement/batch-norm: mean shift and accuracy as ±.2f--> with
+# batch-norm. It tends to be largest for the digits trained last. None of this is noise from the
+# split: on another split of the same digits coefficients and accuracy agree with themselves, to
+# 0.84<!--=03a agreement/batch-norm: accuracy and accuracy, another split as .2f--> or better.
 #
 # ## Does batch-norm help because sparsity cannot grow?
 #
-# Notebook 02 found that the plain network's units fall silent (89 % sparsity) and that batch-norm prevents it. If that is why
-# batch-norm keeps the representation, then (1) forcing sparsity *under* batch-norm must cost what batch-norm gained, (2) keeping
-# the plain network's units active *without* batch-norm must win it, and (3) sparsity must say how much is left. For (1) the
-# penalty of notebook 02, at several strengths. For (2) we do with biases what batch-norm does first: after every
-# fifth step we set each hidden bias so that the unit's mean input on digits of the current task is zero; beside it, since that
-# also keeps biases from being trained, networks with frozen biases. And smaller learning rates, under which sparsity grows less.
+# Notebook 02 found that the plain network's units fall silent (89 % sparsity) and that batch-norm
+# prevents it. If that is why batch-norm keeps the representation, three things must hold:
+#
+# - Forcing sparsity *under* batch-norm costs what batch-norm gained.
+# - Keeping the plain network's units active *without* batch-norm wins it.
+# - Sparsity says how much is left.
+#
+# First, we apply the L1 penalty at several strengths. Second, biases do what batch-norm does
+# first. After every fifth step we set each hidden bias so that the unit's mean input on digits of
+# the current task is zero. That also keeps biases from being trained, so networks with frozen
+# biases stand beside it. And we try smaller learning rates, under which sparsity grows less.
 
 
 # %%
@@ -390,18 +418,27 @@ Markdown(
 )
 
 # %% [markdown]
-# All three tests speak for it. (1) Under batch-norm, the more sparsity is forced, the less is left: 90%<!--=03a probe/batch-norm, L1 = 0.01 as .0%-->, 87%<!--=03a probe/batch-norm, L1 = 0.1 as .0%--> and 62%<!--=03a probe/batch-norm, L1 = 1 as .0%--> at
-# L1 = 0.01, 0.1 and 1; the last is below the plain network, so L1 costs more than what batch-norm had gained. (2) Centring the
-# plain network's units by their biases keeps its sparsity after task 5 at 45%<!--=03a sparsity task 5/plain, centred by biases as .0%--> and lifts the probe from 70%<!--=03a probe/plain as .0%--> to 83%<!--=03a probe/plain, centred by biases as .0%-->; that their biases
-# are not trained is not the reason (frozen biases: 69%<!--=03a probe/plain, biases frozen as .0%-->). (3) Over these networks sparsity ranks them well. But it is not all: a
-# decay of 5 has fewer zeros than the plain network (76%<!--=03a sparsity task 5/decay 5, stopped as .0%-->) but more dead units, and a probe of 50%<!--=03a probe/decay 5, stopped as .0%-->; and at the same sparsity or more than the centred network's layer-norm (65%<!--=03a sparsity task 5/layer-norm as .0%-->) and the slow plain network (learning rate 1e-4: 61%<!--=03a sparsity task 5/plain, lr 0.0001 as .0%-->) keep more than it does. The simplest
-# remedy for the representation is a tenth of the learning rate: 90.2%<!--=03a probe/plain, lr 0.0001 as .1%--> with nothing else changed, as much as batch-norm's
-# 90.6%<!--=03a probe/batch-norm as .1%-->. (The interval of the rank correlation is over seeds; the networks were chosen by hand.) The notes credit such a number to
-# orthogonal gradients, which they trained at that rate.
+# **Forced sparsity costs all of batch-norm's gain, and more.** With the strongest penalty the
+# probe falls from 91%<!--=03a probe/batch-norm as .0%--> to 62%<!--=03a probe/batch-norm, L1 = 1 as .0%-->, below the plain network's 70%<!--=03a probe/plain as .0%-->. But a penalty changes more than
+# sparsity.
 #
-# ## What became of the notes' claims
+# **Centred biases win 64% ± 10%<!--=03a share of batch-norm's gain/won by centred biases as ±.0%--> of the gain.** They keep sparsity at 45%<!--=03a sparsity task 5/plain, centred by biases as .0%--> and lift the plain
+# network's probe to 83%<!--=03a probe/plain, centred by biases as .0%-->. Untrained biases are not the reason: frozen ones give 69%<!--=03a probe/plain, biases frozen as .0%-->.
 #
-# Each claim of the source, its number and ours. `claims.csv` says what is tested; the verdict follows from the interval.
+# **Sparsity ranks these networks well, with exceptions.** The rank correlation is -0.81 ± 0.02<!--=03a rank correlation of sparsity and probe as ±.2f--> (its
+# interval is over seeds; we chose the networks). A decay of 5 has fewer zeros than the plain
+# network and a far worse probe. The slow plain network has more zeros than the centred one, 61%<!--=03a sparsity task 5/plain, lr 0.0001 as .0%-->,
+# and a better probe.
+#
+# **So activity is part of the reason; how large a part, we cannot say.** The simplest remedy is a
+# tenth of the learning rate: 90.2% ± 0.5%<!--=03a probe/plain, lr 0.0001 as ±.1%-->, beside batch-norm's 90.6% ± 0.4%<!--=03a probe/batch-norm as ±.1%-->. Small steps also move the weights
+# less. The notes credit such a number to orthogonal gradients, which they trained at that rate
+# (notebook 04a).
+#
+# ## What became of the notes' claims?
+#
+# Each row is a claim of the notes, with its number and ours. `claims.csv` says what is tested; the
+# verdict follows from the interval.
 
 # %%
 numbers = {}
@@ -441,18 +478,49 @@ _ = results.save_run(folder, "03a", images.name, settings, range(seeds), numbers
 print(f"{100 * numbers['converged']:.1f} % of {len(fits) * seeds:,} probe fits converged.")
 
 # %% [markdown]
+# ## Exercises
+#
+# **1. Which layer?** `Centre` sets the biases of both hidden layers. Delete the line that sets
+# `fc2.bias`, run as far as the figure of sparsity, and note the centred network. Then put the line
+# back and delete the one that sets `fc1.bias`.
+#
+# You should see that centring one layer wins less than centring both, and that the layers differ.
+#
+# <details><summary>Solution</summary>
+#
+# At the notebook's own values the probe gets 76 % off the plain network and 90 % with both layers
+# centred. The second layer alone gives 86 %, the first alone 79 %, though the first leaves fewer
+# zeros. So the share of zeros is not all that counts.
+#
+# </details>
+#
+# **2. A larger step.** Add `3` to the factors in `for slow in (0.3, 0.1)`. Where will the new
+# point lie in the figure of sparsity?
+#
+# You should see it to the right of the plain network, and below.
+#
+# <details><summary>Solution</summary>
+#
+# At the notebook's own values sparsity rises from 85 % to 92 %, and the probe falls from 76 % to
+# 46 %: the trend goes on.
+#
+# </details>
+#
 # ## Takeaways
 #
-# - A probe's accuracy means little without the untrained network's and the pixels'. By that measure the plain network's body ends
-#   worse than it began.
-# - Batch-norm, layer-norm or a small learning rate keep a representation that is better than random; dropout without batch-norm, L1 and strong decay harm it.
-# - What kept more units active here also kept more of the representation (small steps also move the weights less). The outputs forget
-#   all the same, 19%<!--=03a network/batch-norm as .0%--> in every row.
-# - The norm of a probe's coefficients does not measure how well a class is represented: it goes against the probe's accuracy.
-# - Caveats: one architecture, one order of tasks; L1 changes more than sparsity; all probes are linear.
+# - **A probe's accuracy means little without the untrained network's and the pixels'.** By that
+#   measure the plain network's body ends worse than it began.
+# - **Batch-norm, layer-norm or a small learning rate keep a representation that is better than
+#   random.** Dropout without batch-norm, L1 and strong decay harm it.
+# - **Networks that kept more units active mostly kept more of the representation.** Activity is
+#   part of the reason, not all of it.
+# - **The outputs forget all the same**: 19%<!--=03a network/batch-norm as .0%--> in every row.
+# - **The norm of a probe's coefficients does not measure how well a class is represented**: it
+#   goes against the probe's accuracy.
 #
-# **Try.** Centre only the first layer, or only the second: which one matters? Probe with `sklearn`'s defaults on raw features: how many
-# points does the notes' way of probing cost?
+# *Caveats.* One architecture, one order of tasks; all probes are linear. Every score is on one set
+# of held-out digits, and the pixels' has no interval. L1 changes more than sparsity.
 #
-# **References.** Alain & Bengio 2016, arXiv:1610.01644. Ioffe & Szegedy 2015. Davari et al. 2022, arXiv:2203.13381. The source:
-# Split-MNIST notes, "Sequential training with weight decay" and "Representation strength and forgetting".
+# **References.** Alain & Bengio 2016, arXiv:1610.01644. Ioffe & Szegedy 2015. Davari et al. 2022,
+# arXiv:2203.13381. The source: Split-MNIST notes, "Sequential training with weight decay" and
+# "Representation strength and forgetting".
