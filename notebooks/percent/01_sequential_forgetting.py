@@ -228,8 +228,8 @@ Markdown(
 
 # %% [markdown]
 # **Old digits fall in the steps in which new ones rise.** What is lost hardly returns. Batch-norm
-# delays the collapse, makes seeds alike, and halves the largest fall in one step. A smaller
-# learning rate takes more (exercise 1).
+# delays the collapse, makes seeds alike, and halves the largest fall in one step. With a smaller
+# learning rate it takes more steps (exercise 1).
 #
 # **The losses tell more.** As a new task begins, the loss on tasks lost long ago *falls* towards
 # that of guessing (2.3 nats). The network lets go of its certainty. Then the loss grows again, as
@@ -251,8 +251,8 @@ results.save_figure(
 )
 
 # %% [markdown]
-# **The last task's outputs get nearly all probability**, with batch-norm as without. The
-# network sorts by likeness: 4 becomes 9, and 6 becomes 0.
+# **The last task's outputs get nearly all probability**, with batch-norm as without. The network
+# sorts by likeness: 4 becomes 9, and 6 becomes 0.
 #
 # ## Do old digits stay apart in the last hidden layer?
 #
@@ -317,8 +317,8 @@ results.save_figure(fig, folder, "elongation", table, note)
 # digits, -0.04<!--=01 silhouette/old digits as .2f--> for old ones.
 #
 # **Whether dropout draws the clouds out, as the notes saw, the maps do not tell**: seeds differ
-# widely. The units' own *effective dimension*, which is 1 for a line, ends at 1.2<!--=01 dimension/dropout 0.5 as .1f--> with dropout
-# and at 1.9<!--=01 dimension/plain as .1f--> without.
+# widely. The units' own *effective dimension* (1 for a line) ends at 1.2<!--=01 dimension/dropout 0.5 as .1f--> with dropout and at
+# 1.9<!--=01 dimension/plain as .1f--> without.
 #
 # ## When do the weights move, and which?
 #
@@ -538,7 +538,7 @@ _ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers,
 # <details><summary>Solution</summary>
 #
 # At the notebook's own values it takes 38 steps or more, in place of 17: "sudden" belongs to a
-# learning rate. Told the task, the network then gets 82 % of old digits right, in place of 56 %.
+# learning rate. Told the task, the network gets 82 % of old digits right, in place of 56 %.
 #
 # </details>
 #
@@ -564,7 +564,8 @@ _ = results.save_run(folder, "01", images.name, settings, range(seeds), numbers,
 # - **Told the task, layer-norm keeps more than the plain network.**
 #
 # *Caveats.* One small network, order of tasks and learning rate; AdamW with one state for the
-# whole stream. Not repeated: the notes' latent maps of joint networks, and their figures for LeNet5.
+# whole stream. Not repeated: the notes' latent maps of joint networks, and their figures for
+# LeNet5.
 #
 # **References.** McCloskey & Cohen 1989. Lopez-Paz & Ranzato 2017, arXiv:1706.08840. Chaudhry et
 # al. 2018, arXiv:1801.10112. Guo et al. 2017, arXiv:1706.04599. van de Ven & Tolias 2019,
