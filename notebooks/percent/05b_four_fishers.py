@@ -96,12 +96,16 @@ kinds = {  # name -> arguments of EWC
 
 def take(loop):
     """All Fishers of the task that just ended: kind -> name of the weight -> ``[seeds, ...]``."""
-    found = {kind: methods.EWC(0.0, **arguments).importance_of(loop) for kind, arguments in kinds.items()}
+    found = {
+        kind: methods.EWC(0.0, **arguments).importance_of(loop) for kind, arguments in kinds.items()
+    }
     return {kind: {name: value.cpu() for name, value in of.items()} for kind, of in found.items()}
 
 
 taken = observers.Looks(take)
-_ = training.run_stream(network, methods.Finetune(), stream, config, range(seeds), observers=[taken])
+_ = training.run_stream(
+    network, methods.Finetune(), stream, config, range(seeds), observers=[taken]
+)
 fishers = {kind: [of[kind] for of in taken.found] for kind in kinds}
 
 # %% [markdown]
@@ -122,18 +126,31 @@ def correlations(t):
 
 
 correlation = np.mean([correlations(t) for t in range(len(names))], axis=0)
-trace = {kind: np.mean([flat(f).sum(1).numpy() for f in of], axis=0) for kind, of in fishers.items()}
+trace = {
+    kind: np.mean([flat(f).sum(1).numpy() for f in of], axis=0) for kind, of in fishers.items()
+}
 ratio = {kind: metrics.ratio_of_means(trace[kind], trace["exact"]) for kind in kinds}
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(13, 3.6))
 tables = []
-for ax, title, middle in zip(axes, ("correlation", "rank correlation"), correlation.mean(0), strict=False):
+for ax, title, middle in zip(
+    axes, ("correlation", "rank correlation"), correlation.mean(0), strict=False
+):
     plots.heatmap(ax, middle, f"{title} over all weights", vmin=0, vmax=1)
     plots.numbers(ax, middle, "{:.2f}", middle=0.5)
-    ax.set(xticks=range(5), xticklabels=[*kinds], yticks=range(5), yticklabels=[*kinds] if ax is axes[0] else [])
+    ax.set(
+        xticks=range(5),
+        xticklabels=[*kinds],
+        yticks=range(5),
+        yticklabels=[*kinds] if ax is axes[0] else [],
+    )
     ax.tick_params(axis="x", rotation=30)
-    tables.append(pd.DataFrame(middle, index=[*kinds], columns=[*kinds]).reset_index(names="label").assign(what=title))
+    tables.append(
+        pd.DataFrame(middle, index=[*kinds], columns=[*kinds])
+        .reset_index(names="label")
+        .assign(what=title)
+    )
 tables.append(plots.dots(axes[2], trace, "sum over all weights").assign(what="size"))
 axes[2].set(xscale="log", title="size")
 note = f"{caption}, domain-incremental. Means over seeds and the five tasks; 95 % intervals."
@@ -144,7 +161,9 @@ fig, axes = plt.subplots(5, 6, figsize=(10, 8.6))
 rows = []
 for t, line in enumerate(axes):
     mean_digit = stream.tasks[t].x_train[:, 0].double().mean(0)
-    shown = {"mean digit": mean_digit} | {k: fishers[k][t]["fc1.weight"][0].sum(0).view(28, 28) for k in kinds}
+    shown = {"mean digit": mean_digit} | {
+        k: fishers[k][t]["fc1.weight"][0].sum(0).view(28, 28) for k in kinds
+    }
     for ax, (title, picture) in zip(line, shown.items(), strict=True):
         plots.heatmap(ax, picture / picture.max(), title if t == 0 else "")
         ax.set(xticks=[], yticks=[])
@@ -169,7 +188,9 @@ results.save_figure(fig, folder, "inputs", pd.DataFrame(rows), note)
 # %%
 shape = {name: value.shape[1:] for name, value in fishers["exact"][0].items()}
 grid = {
-    f"{name} ({' × '.join(map(str, size))})": [fisher[name][0].view(size[0], -1).numpy() for fisher in fishers["exact"]]
+    f"{name} ({' × '.join(map(str, size))})": [
+        fisher[name][0].view(size[0], -1).numpy() for fisher in fishers["exact"]
+    ]
     for name, size in shape.items()
     if name != "fc1.weight"
 }
@@ -179,9 +200,13 @@ for line, (label, matrices) in zip(axes, grid.items(), strict=True):
     drawn = [matrix.T if matrix.shape[1] == 1 else matrix for matrix in matrices]
     top = max(np.quantile(matrix, 0.995) for matrix in drawn)
     for t, (ax, matrix) in enumerate(zip(line, drawn, strict=True)):
-        image = plots.heatmap(ax, matrix, f"after {names[t]}" if ax in axes[0] else "", vmin=0, vmax=top)
+        image = plots.heatmap(
+            ax, matrix, f"after {names[t]}" if ax in axes[0] else "", vmin=0, vmax=top
+        )
         ax.set(xticks=[], yticks=[])
-        rows.append({"weights": label, "after task": names[t], "sum": matrix.sum(), "max": matrix.max()})
+        rows.append(
+            {"weights": label, "after task": names[t], "sum": matrix.sum(), "max": matrix.max()}
+        )
     line[0].set_ylabel(label.replace(" (", "\n("), rotation=0, ha="right", va="center")
     fig.colorbar(image, ax=list(line), extend="max", fraction=0.02, pad=0.01)
 note = f"{caption}. Seed 0, exact Fisher; one scale a row, ending at its largest 0.5 %."
@@ -190,20 +215,27 @@ results.save_figure(fig, folder, "matrices", pd.DataFrame(rows), note)
 # %%
 layer_names = {"fc1": "layer 1", "fc2": "layer 2", "fc3": "head"}
 sizes = {
-    layer: sum(v[0].numel() for n, v in fishers["exact"][0].items() if n.startswith(layer)) for layer in layer_names
+    layer: sum(v[0].numel() for n, v in fishers["exact"][0].items() if n.startswith(layer))
+    for layer in layer_names
 }
 
 
 def of_layer(fisher, layer):
     """One layer's weight and bias side by side, ``[seeds, P]``."""
-    return torch.cat([value.flatten(1) for name, value in fisher.items() if name.startswith(layer)], 1)
+    return torch.cat(
+        [value.flatten(1) for name, value in fisher.items() if name.startswith(layer)], 1
+    )
 
 
 exact = fishers["exact"]
 share, carrying = {}, {}
 for layer, label in layer_names.items():
-    share[label] = 100 * np.mean([(of_layer(f, layer).sum(1) / flat(f).sum(1)).numpy() for f in exact], axis=0)
-    carrying[label] = 100 * np.mean([importances.carrying(of_layer(f, layer)).numpy() for f in exact], axis=0)
+    share[label] = 100 * np.mean(
+        [(of_layer(f, layer).sum(1) / flat(f).sum(1)).numpy() for f in exact], axis=0
+    )
+    carrying[label] = 100 * np.mean(
+        [importances.carrying(of_layer(f, layer)).numpy() for f in exact], axis=0
+    )
 carrying["all"] = 100 * np.mean([importances.carrying(flat(f)).numpy() for f in exact], axis=0)
 every = sum(sizes.values())
 columns = {
@@ -211,9 +243,15 @@ columns = {
     "weights that carry\n90 % of it (%)": carrying,
 }
 fig, axes, table = plots.dot_columns(columns)
-held = ", ".join(f"{label} {100 * sizes[layer] / every:.1f} %" for layer, label in layer_names.items())
+held = ", ".join(
+    f"{label} {100 * sizes[layer] / every:.1f} %" for layer, label in layer_names.items()
+)
 results.save_figure(
-    fig, folder, "layers", table, f"{caption}. Exact Fisher, means over tasks; 95 % intervals.\nOf the weights: {held}."
+    fig,
+    folder,
+    "layers",
+    table,
+    f"{caption}. Exact Fisher, means over tasks; 95 % intervals.\nOf the weights: {held}.",
 )
 
 # %% [markdown]
@@ -231,13 +269,19 @@ overlap, chance = {}, {}
 draw = torch.Generator().manual_seed(0)
 for layer, label in layer_names.items():
     of = [of_layer(fisher, layer).double() for fisher in exact]
-    overlap[label] = np.stack([[importances.overlap(a, b).numpy() for b in of] for a in of])  # [tasks, tasks, seeds]
+    overlap[label] = np.stack(
+        [[importances.overlap(a, b).numpy() for b in of] for a in of]
+    )  # [tasks, tasks, seeds]
     mixed = [b[:, torch.randperm(b.shape[1], generator=draw)] for b in of]
-    by_chance = [importances.overlap(of[s], mixed[t]).numpy() for s in range(5) for t in range(5) if s != t]
+    by_chance = [
+        importances.overlap(of[s], mixed[t]).numpy() for s in range(5) for t in range(5) if s != t
+    ]
     chance[label] = np.mean(by_chance, axis=0)
 others = ~np.eye(5, dtype=bool)
 between = {label: matrix[others].mean(0) for label, matrix in overlap.items()}
-titles = {f"{label} (by chance {chance[label].mean():.2f})": m.mean(2) for label, m in overlap.items()}
+titles = {
+    f"{label} (by chance {chance[label].mean():.2f})": m.mean(2) for label, m in overlap.items()
+}
 fig, axes = plt.subplots(1, 3, figsize=(12, 3.6), sharey=True)
 tables = []
 for ax, (title, matrix) in zip(axes, titles.items(), strict=True):
@@ -246,7 +290,9 @@ for ax, (title, matrix) in zip(axes, titles.items(), strict=True):
     ax.set(xticks=range(5), xticklabels=names, yticks=range(5), yticklabels=names)
     tables.append(pd.DataFrame(matrix, index=names, columns=names).assign(layer=title))
 axes[0].set_ylabel("task")
-results.save_figure(fig, folder, "overlap", pd.concat(tables), f"{caption}. Exact Fishers, mean over seeds.")
+results.save_figure(
+    fig, folder, "overlap", pd.concat(tables), f"{caption}. Exact Fishers, mean over seeds."
+)
 
 # %% [markdown]
 # In the first layer two tasks overlap by 0.46<!--=05b overlap/layer 1 as .2f--> on average (by chance 0.20<!--=05b overlap by chance/layer 1 as .2f-->), in the second by 0.37<!--=05b overlap/layer 2 as .2f--> (0.12<!--=05b overlap by chance/layer 2 as .2f-->), in the
@@ -273,9 +319,19 @@ fig, axes = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
 tables = []
 for i, kind in enumerate(kinds):
     scaled = np.array(strengths[kind]) * trace[kind].mean() / every
-    for ax, x, what in ((axes[0], strengths[kind], "strength λ"), (axes[1], scaled, "λ × mean Fisher of a weight")):
+    for ax, x, what in (
+        (axes[0], strengths[kind], "strength λ"),
+        (axes[1], scaled, "λ × mean Fisher of a weight"),
+    ):
         drawn = plots.band(ax, x, swept[kind]["accuracy"].T, kind, index=i, ms=4)
-        ax.plot(x[chosen[kind]], drawn["mean"][chosen[kind]], "o", ms=12, mfc="none", mec=plots.COLORS[i])
+        ax.plot(
+            x[chosen[kind]],
+            drawn["mean"][chosen[kind]],
+            "o",
+            ms=12,
+            mfc="none",
+            mec=plots.COLORS[i],
+        )
         ax.set(xscale="log", xlabel=what)
         tables.append(drawn.assign(against=what))
 axes[0].set_ylabel("accuracy after the stream (%)")
@@ -303,11 +359,18 @@ ways = {
     "exact, λ = 10⁶ / 64": methods.EWC(1e6 * batches / 64),
 }
 split = streams.split(images, classes, "class")
-kept = {name: training.run_stream(models.mlp, way, split, config, range(seeds)).accuracy for name, way in ways.items()}
+kept = {
+    name: training.run_stream(models.mlp, way, split, config, range(seeds)).accuracy
+    for name, way in ways.items()
+}
 columns = {
-    "accuracy on the\nearlier tasks (%)": {name: 100 * a[:, -1, :-1].mean(1) for name, a in kept.items()},
+    "accuracy on the\nearlier tasks (%)": {
+        name: 100 * a[:, -1, :-1].mean(1) for name, a in kept.items()
+    },
     "accuracy on the\nlast task (%)": {name: 100 * a[:, -1, -1] for name, a in kept.items()},
-    "accuracy right after\neach task (%)": {name: 100 * metrics.learning_accuracy(a) for name, a in kept.items()},
+    "accuracy right after\neach task (%)": {
+        name: 100 * metrics.learning_accuracy(a) for name, a in kept.items()
+    },
 }
 fig, axes, table = plots.dot_columns(columns, "class-incremental, after five tasks")
 results.save_figure(fig, folder, "source", table, f"{caption}; test digits, 95 % intervals.")
@@ -323,17 +386,26 @@ results.save_figure(fig, folder, "source", table, f"{caption}; test digits, 95 %
 # %%
 numbers = {f"size over exact/{kind}": ratio[kind] for kind in kinds}
 numbers["empirical over batched"] = metrics.ratio_of_means(trace["empirical"], trace["batched"])
-numbers |= {f"correlation with exact/{kind}": correlation[:, 0, 0, i] for i, kind in enumerate(kinds)}
-numbers |= {f"rank correlation with exact/{kind}": correlation[:, 1, 0, i] for i, kind in enumerate(kinds)}
+numbers |= {
+    f"correlation with exact/{kind}": correlation[:, 0, 0, i] for i, kind in enumerate(kinds)
+}
+numbers |= {
+    f"rank correlation with exact/{kind}": correlation[:, 1, 0, i] for i, kind in enumerate(kinds)
+}
 numbers |= {f"accuracy/{kind}": swept[kind]["test"][best] / 100 for kind, best in chosen.items()}
 numbers |= {f"strength/{kind}": strengths[kind][best] for kind, best in chosen.items()}
 numbers |= {f"share of the Fisher/{label}": v / 100 for label, v in share.items()}
-numbers |= {f"share of the weights/{label}": sizes[layer] / every for layer, label in layer_names.items()}
+numbers |= {
+    f"share of the weights/{label}": sizes[layer] / every for layer, label in layer_names.items()
+}
 numbers |= {f"carrying/{label}": v / 100 for label, v in carrying.items()}
 numbers |= {f"overlap/{label}": v for label, v in between.items()}
 numbers |= {f"overlap by chance/{label}": v for label, v in chance.items()}
 for name, matrix in kept.items():
-    numbers[f"earlier/{name}"], numbers[f"last/{name}"] = matrix[:, -1, :-1].mean(1), matrix[:, -1, -1]
+    numbers[f"earlier/{name}"], numbers[f"last/{name}"] = (
+        matrix[:, -1, :-1].mean(1),
+        matrix[:, -1, -1],
+    )
     numbers[f"learned/{name}"] = metrics.learning_accuracy(matrix)
 verdicts = claims.read_claims("05b", numbers, globals())
 Markdown(claims.claims_table(verdicts))

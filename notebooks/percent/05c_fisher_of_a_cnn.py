@@ -27,7 +27,19 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import claims, data, importances, methods, metrics, models, observers, plots, results, streams, training
+from cf_utils import (
+    claims,
+    data,
+    importances,
+    methods,
+    metrics,
+    models,
+    observers,
+    plots,
+    results,
+    streams,
+    training,
+)
 
 plots.style()
 
@@ -50,12 +62,20 @@ folder = results.output_folder(out, "05c_fisher_of_a_cnn")
 images = data.load(dataset, validation, train=train_images)
 stream = streams.split(images, [[0, 1, 2], [3, 4, 5], [6, 7, 8]], "class")
 build = partial(models.small_vgg, 10, images.x_train.shape[-1], width)
-config = training.TrainConfig(epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, threads=threads)
+config = training.TrainConfig(
+    epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, threads=threads
+)
 caption = f"{images.name}, {train_images:,} training images, {len(seeds)} seeds, {epochs} epochs a task, width {width}"
 names = [f"task {t + 1}" for t in range(len(stream))]
-whole, batches = {"fisher": "batched", "batch": len(images.y_train)}, len(stream.tasks[0].y_train) / batch_size
+whole, batches = (
+    {"fisher": "batched", "batch": len(images.y_train)},
+    len(stream.tasks[0].y_train) / batch_size,
+)
 # The source sums over batches where we average: its strengths are worth more.
-arms = {"finetuning": methods.Finetune(), "whole set, λ = 10": methods.EWC(10.0 * batches**2, **whole)}
+arms = {
+    "finetuning": methods.Finetune(),
+    "whole set, λ = 10": methods.EWC(10.0 * batches**2, **whole),
+}
 arms["batched, λ = 10⁶"] = methods.EWC(1e6 * batches, "batched")
 arms |= {f"exact, λ = {s:g}": methods.EWC(s, samples=samples) for s in strengths}
 by_seed = []  # of each seed: after each task, name -> [...]
@@ -76,7 +96,9 @@ for name, arm in arms.items():
     ]
     by_seed += [look.found for of in looks for look in of]
     accuracy[name] = torch.cat([run.accuracy for run in runs])
-    held_out[name] = float(np.mean([training.task_accuracies(run.model, stream, part="val").mean() for run in runs]))
+    held_out[name] = float(
+        np.mean([training.task_accuracies(run.model, stream, part="val").mean() for run in runs])
+    )
 
 # %% [markdown]
 # ## Filter by filter
@@ -96,7 +118,9 @@ def tiles(filters, columns=16):
     return page
 
 
-convolutions = [name for name in by_seed[0][0] if name.startswith("conv") and name.endswith("weight")]
+convolutions = [
+    name for name in by_seed[0][0] if name.startswith("conv") and name.endswith("weight")
+]
 heights = [-(-len(by_seed[0][0][name]) // 16) for name in convolutions]  # rows of tiles
 size = (12, 1.2 + 0.25 * sum(heights) + 0.45 * len(heights))
 fig, axes = plt.subplots(len(convolutions), len(names), figsize=size, height_ratios=heights)
@@ -106,7 +130,11 @@ for line, name in zip(axes, convolutions, strict=True):
     pages = [found[name].sum(1).numpy() for found in by_seed[0]]
     for t, (ax, page) in enumerate(zip(line, pages, strict=True)):
         shown = plots.heatmap(
-            ax, tiles(page / page.max()), f"after {names[t]}" if ax in axes[0] else "", vmin=0, vmax=1
+            ax,
+            tiles(page / page.max()),
+            f"after {names[t]}" if ax in axes[0] else "",
+            vmin=0,
+            vmax=1,
         )
         ax.set(xticks=[], yticks=[], aspect="equal", xlabel=f"largest {page.max():.2g}")
         rows.append({"layer": name, "after": names[t], "sum": page.sum(), "max": page.max()})
@@ -121,16 +149,23 @@ fig, axes = plt.subplots(len(last), len(names), figsize=(12, 4.6), height_ratios
 rows = []
 for line, name in zip(axes, last, strict=True):
     pages = [found[name] for found in by_seed[0]]
-    pages = [p.view(len(p), 2 * width, -1).sum(2).numpy() if name == last[0] else p.numpy() for p in pages]
+    pages = [
+        p.view(len(p), 2 * width, -1).sum(2).numpy() if name == last[0] else p.numpy()
+        for p in pages
+    ]
     for t, (ax, page) in enumerate(zip(line, pages, strict=True)):
         what = "channel of conv4" if name == last[0] else "hidden unit"
         what += f", largest {page.max():.2g}"
         title = f"after {names[t]}" if ax in axes[0] else ""
         shown = plots.heatmap(ax, page / page.max(), title, what, vmin=0, vmax=1)
         rows.append({"layer": name, "after": names[t], "sum": page.sum(), "max": page.max()})
-    line[0].set_ylabel(f"{name.removesuffix('.weight')}: {'hidden unit' if name == last[0] else 'output'}")
+    line[0].set_ylabel(
+        f"{name.removesuffix('.weight')}: {'hidden unit' if name == last[0] else 'output'}"
+    )
 fig.colorbar(shown, ax=axes, label="Fisher / largest of the panel", fraction=0.02, pad=0.01)
-note = f"{caption}. Exact Fisher on {samples} images, seed 0; fc5 summed over the places of a channel."
+note = (
+    f"{caption}. Exact Fisher on {samples} images, seed 0; fc5 summed over the places of a channel."
+)
 results.save_figure(fig, folder, "matrices", pd.DataFrame(rows), note)
 
 # %%
@@ -140,10 +175,17 @@ rows = []
 for t, line in enumerate(axes):
     for ax, name in zip(line, biases, strict=True):
         values = by_seed[0][t][name].numpy()
-        ax.vlines(range(len(values)), 0, values, color=plots.COLORS[t], lw=max(0.8, 60 / len(values)))
-        ax.set(title=name.removesuffix(".bias") if t == 0 else "", xlabel="unit" if t == len(names) - 1 else "")
+        ax.vlines(
+            range(len(values)), 0, values, color=plots.COLORS[t], lw=max(0.8, 60 / len(values))
+        )
+        ax.set(
+            title=name.removesuffix(".bias") if t == 0 else "",
+            xlabel="unit" if t == len(names) - 1 else "",
+        )
         ax.ticklabel_format(axis="y", scilimits=(-2, 2))
-        rows += [{"layer": name, "after": names[t], "unit": i, "Fisher": v} for i, v in enumerate(values)]
+        rows += [
+            {"layer": name, "after": names[t], "unit": i, "Fisher": v} for i, v in enumerate(values)
+        ]
     line[0].set_ylabel(f"after {names[t]}")
 note = f"{caption}. Exact Fisher of the biases on {samples} images, seed 0."
 results.save_figure(fig, folder, "biases", pd.DataFrame(rows), note)
@@ -163,20 +205,32 @@ layers = list(dict.fromkeys(name.split(".")[0] for name in by_seed[0][0]))
 
 def of_layer(found, layer):
     """A layer's weight and bias, side by side, ``[1, P]``."""
-    return torch.cat([v.flatten() for n, v in found.items() if n.split(".")[0] == layer]).double()[None]
+    return torch.cat([v.flatten() for n, v in found.items() if n.split(".")[0] == layer]).double()[
+        None
+    ]
 
 
 def per_layer(measure):
     """One value a seed for each layer, the mean of ``measure(fishers of a seed, layer)``."""
-    return {layer: np.array([float(np.mean(measure(of, layer))) for of in by_seed]) for layer in layers}
+    return {
+        layer: np.array([float(np.mean(measure(of, layer))) for of in by_seed]) for layer in layers
+    }
 
 
-share = per_layer(lambda of, y: [100 * of_layer(f, y).sum() / sum(of_layer(f, z).sum() for z in layers) for f in of])
+share = per_layer(
+    lambda of, y: [
+        100 * of_layer(f, y).sum() / sum(of_layer(f, z).sum() for z in layers) for f in of
+    ]
+)
 carrying = per_layer(lambda of, y: [100 * importances.carrying(of_layer(f, y)) for f in of])
 pairs = [(s, t) for t in range(len(names)) for s in range(t)]
-overlap = per_layer(lambda of, y: [importances.overlap(of_layer(of[s], y), of_layer(of[t], y)) for s, t in pairs])
+overlap = per_layer(
+    lambda of, y: [importances.overlap(of_layer(of[s], y), of_layer(of[t], y)) for s, t in pairs]
+)
 sizes = {layer: of_layer(by_seed[0][0], layer).shape[1] for layer in layers}
-weights = {layer: np.full(len(seeds), 100 * size / sum(sizes.values())) for layer, size in sizes.items()}
+weights = {
+    layer: np.full(len(seeds), 100 * size / sum(sizes.values())) for layer, size in sizes.items()
+}
 columns = {"share of the\nweights (%)": weights, "share of the\nFisher (%)": share}
 columns |= {"weights that carry\n90 % of it (%)": carrying, "overlap of\ntwo tasks": overlap}
 fig, axes, table = plots.dot_columns(columns)
@@ -196,10 +250,12 @@ results.save_figure(fig, folder, "layers", table, note)
 # %%
 columns = {
     "accuracy at\nthe end (%)": {
-        arm: {name: 100 * a[:, -1, t].numpy() for t, name in enumerate(names)} for arm, a in accuracy.items()
+        arm: {name: 100 * a[:, -1, t].numpy() for t, name in enumerate(names)}
+        for arm, a in accuracy.items()
     },
     "accuracy right\nafter it (%)": {
-        arm: {name: 100 * a[:, t + 1, t].numpy() for t, name in enumerate(names)} for arm, a in accuracy.items()
+        arm: {name: 100 * a[:, t + 1, t].numpy() for t, name in enumerate(names)}
+        for arm, a in accuracy.items()
     },
 }
 fig, axes, table = plots.arm_columns(columns)
@@ -218,13 +274,22 @@ results.save_figure(fig, folder, "kept", table, f"{caption}; test images, 95 % i
 numbers = {}
 for name, a in accuracy.items():
     numbers[f"earlier/{name}"], numbers[f"last/{name}"] = a[:, -1, :-1].mean(1), a[:, -1, -1]
-    numbers[f"accuracy/{name}"], numbers[f"learned/{name}"] = metrics.average_accuracy(a), metrics.learning_accuracy(a)
+    numbers[f"accuracy/{name}"], numbers[f"learned/{name}"] = (
+        metrics.average_accuracy(a),
+        metrics.learning_accuracy(a),
+    )
 best = max((name for name in arms if name.startswith("exact")), key=held_out.get)
 for key in ("earlier", "last", "accuracy", "learned"):
     numbers[f"{key}/exact, best λ"] = numbers[f"{key}/{best}"]
 for layer in layers:
-    numbers |= {f"share of the Fisher/{layer}": share[layer] / 100, f"overlap/{layer}": overlap[layer]}
-    numbers |= {f"carrying/{layer}": carrying[layer] / 100, f"share of the weights/{layer}": weights[layer] / 100}
+    numbers |= {
+        f"share of the Fisher/{layer}": share[layer] / 100,
+        f"overlap/{layer}": overlap[layer],
+    }
+    numbers |= {
+        f"carrying/{layer}": carrying[layer] / 100,
+        f"share of the weights/{layer}": weights[layer] / 100,
+    }
 verdicts = claims.read_claims("05c", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 

@@ -32,7 +32,18 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from cf_utils import checkpoint, claims, data, methods, metrics, models, plots, results, streams, training
+from cf_utils import (
+    checkpoint,
+    claims,
+    data,
+    methods,
+    metrics,
+    models,
+    plots,
+    results,
+    streams,
+    training,
+)
 from cf_utils.methods.augment import FlipAndCrop
 
 plots.style()
@@ -64,12 +75,16 @@ out = ""  # folder for figures and results; empty: out/06b_synapses_on_images
 folder = results.output_folder(out, "06b_synapses_on_images")
 images = data.load(dataset, validation, train=train_images)
 outputs, size = len(images.classes), images.x_train.shape[-1]
-build = partial(models.pretrained, "alexnet", outputs) if pretrained else partial(models.alexnet, outputs, size, width)
-config = training.TrainConfig(num_epochs, batch_size, init_lr, optimizer="adam", weight_decay=0.0, threads=threads)
-network = "pretrained" if pretrained else f"width {width:g}"
-caption = (
-    f"{images.name}, {tasks} tasks of {classes} classes, {len(seeds)} seeds, {num_epochs} epochs a task, {network}"
+build = (
+    partial(models.pretrained, "alexnet", outputs)
+    if pretrained
+    else partial(models.alexnet, outputs, size, width)
 )
+config = training.TrainConfig(
+    num_epochs, batch_size, init_lr, optimizer="adam", weight_decay=0.0, threads=threads
+)
+network = "pretrained" if pretrained else f"width {width:g}"
+caption = f"{images.name}, {tasks} tasks of {classes} classes, {len(seeds)} seeds, {num_epochs} epochs a task, {network}"
 
 
 def task_stream(seed):
@@ -78,7 +93,9 @@ def task_stream(seed):
 
 
 first = task_stream(seeds[0])
-Markdown("\n".join(f"- task {t + 1}: {task.name.strip('[]')}" for t, task in enumerate(first.tasks)))
+Markdown(
+    "\n".join(f"- task {t + 1}: {task.name.strip('[]')}" for t, task in enumerate(first.tasks))
+)
 
 
 # %% [markdown]
@@ -97,7 +114,9 @@ class Freeze(methods.Method):
         self.layers = layers
 
     def before_task(self, loop):
-        convolutions = [name.rpartition(".")[0] for name, w in loop.model.weights.items() if w.ndim == 5]
+        convolutions = [
+            name.rpartition(".")[0] for name, w in loop.model.weights.items() if w.ndim == 5
+        ]
         for name, w in loop.model.weights.items():
             w.requires_grad_(name.rpartition(".")[0] not in convolutions[: self.layers])
 
@@ -106,7 +125,13 @@ def train(seed, name, method, evaluate="test"):
     """A run, read from disk or taken up there if a part of it is there; written after each task."""
     chain = [Freeze(num_freeze_layers), FlipAndCrop(), method]
     return checkpoint.kept(
-        folder / "runs" / f"{name}_{seed}", build, chain, task_stream(seed), config, [seed], evaluate
+        folder / "runs" / f"{name}_{seed}",
+        build,
+        chain,
+        task_stream(seed),
+        config,
+        [seed],
+        evaluate,
     )
 
 
@@ -120,7 +145,10 @@ def train(seed, name, method, evaluate="test"):
 makers = {"MAS": methods.MAS, "EWC": partial(methods.EWC, fisher="sampled")}
 lambdas = {"MAS": sorted({reg_lambda, *mas_lambdas}), "EWC": sorted(ewc_lambdas)}
 trial = {
-    name: [train(trial_seed, f"{name}_{value:g}", makers[name](value), "val").accuracy for value in values]
+    name: [
+        train(trial_seed, f"{name}_{value:g}", makers[name](value), "val").accuracy
+        for value in values
+    ]
     for name, values in lambdas.items()
 }
 measures = {
@@ -133,9 +161,13 @@ for ax, (name, found) in zip(axes, trial.items(), strict=True):
     for i, (label, measure) in enumerate(measures.items()):
         values = [100 * measure(a).item() for a in found]
         ax.plot(lambdas[name], values, color=plots.COLORS[i], marker=plots.MARKERS[i], label=label)
-        rows.append(pd.DataFrame({"method": name, "λ": lambdas[name], "measure": label, "percent": values}))
+        rows.append(
+            pd.DataFrame({"method": name, "λ": lambdas[name], "measure": label, "percent": values})
+        )
     ax.set(xscale="log", xlabel="λ", title=name)
-    chosen[name] = lambdas[name][int(np.argmax([metrics.average_accuracy(a).item() for a in found]))]
+    chosen[name] = lambdas[name][
+        int(np.argmax([metrics.average_accuracy(a).item() for a in found]))
+    ]
 axes[0].set_ylabel("held-out images (%)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
 note = f"{caption.replace(f'{len(seeds)} seeds', f'seed {trial_seed} alone')}. Chosen: MAS {chosen['MAS']:g}, EWC {chosen['EWC']:g}."
@@ -161,18 +193,28 @@ names = [f"task {t + 1}" for t in range(tasks)]
 right = {name: 100 * a[:, 1:].diagonal(dim1=1, dim2=2) for name, a in accuracy.items()}
 end = {name: 100 * a[:, -1] for name, a in accuracy.items()}
 lost = {name: right[name] - end[name] for name in accuracy}
-shown = {"forgotten (points)": lost, "accuracy right after it (%)": right, "accuracy at the end (%)": end}
+shown = {
+    "forgotten (points)": lost,
+    "accuracy right after it (%)": right,
+    "accuracy at the end (%)": end,
+}
 columns = {
-    label: {name: dict(zip(names, v.T.numpy(), strict=True)) for name, v in of.items()} for label, of in shown.items()
+    label: {name: dict(zip(names, v.T.numpy(), strict=True)) for name, v in of.items()}
+    for label, of in shown.items()
 }
 fig, axes, table = plots.arm_columns(columns)
-results.save_figure(fig, folder, "forgetting", table, f"{caption}; test images, told the task; 95 % intervals.")
+results.save_figure(
+    fig, folder, "forgetting", table, f"{caption}; test images, told the task; 95 % intervals."
+)
 
 # %%
 theirs = {f"task {t + 1}": value for t, value in enumerate((10.2, 7.6, 4.1, 0.0))}
 pd.DataFrame(
     {"theirs (MAS, %)": theirs}
-    | {name: {n: results.plus_minus(v[:, t]) for t, n in enumerate(names)} for name, v in lost.items()}
+    | {
+        name: {n: results.plus_minus(v[:, t]) for t, n in enumerate(names)}
+        for name, v in lost.items()
+    }
 )
 
 # %% [markdown]
@@ -196,7 +238,17 @@ verdicts = claims.read_claims("06b", numbers, globals())
 Markdown(claims.claims_table(verdicts))
 
 # %%
-keys = ("tasks", "classes", "trial_seed", "width", "pretrained", "num_epochs", "batch_size", "init_lr", "reg_lambda")
+keys = (
+    "tasks",
+    "classes",
+    "trial_seed",
+    "width",
+    "pretrained",
+    "num_epochs",
+    "batch_size",
+    "init_lr",
+    "reg_lambda",
+)
 keys += ("mas_lambdas", "ewc_lambdas", "num_freeze_layers", "train_images", "validation")
 settings = {key: globals()[key] for key in keys}
 _ = results.save_run(folder, "06b", images.name, settings, seeds, numbers, verdicts)
