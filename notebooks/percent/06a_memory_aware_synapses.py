@@ -125,22 +125,26 @@ note = (
 results.save_figure(fig, folder, "what", pd.concat(rows).drop(columns="ci95"), note)
 
 # %% [markdown]
-# Yes, where the task is told: MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%-->, its local way at 98.7%<!--=06a accuracy/task, carried, MAS, local as .1%-->, finetuning at 90.7%<!--=06a accuracy/task, carried, finetuning as .1%-->. Where tasks share their
-# outputs untold, MAS gains no more than a fresh optimizer for each task gives, and holding all weights alike does better. Where ten outputs compete, it fails.
+# Yes, where the task is told: MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%--> and its local way, without a backward pass, at 98.7%<!--=06a accuracy/task, carried, MAS, local as .1%-->; finetuning
+# ends at 90.7%<!--=06a accuracy/task, carried, finetuning as .1%-->. Where all tasks share two outputs, MAS gains about as much as a fresh optimizer for each task does,
+# and holding all weights alike does better. Where ten outputs compete, we see no gain from holding weights.
 #
 # Before: [05d · Where springs fail](05d_where_springs_fail.ipynb) · Next: [06b · Memory aware synapses on images](06b_synapses_on_images.ipynb)
 
 # %% [markdown]
 # ## The idea
 #
-# A weight matters if the outputs would change with it (Aljundi et al. 2018). There are no labels in this, and no loss. Importance
-# is how strongly the squared length of the network's output $f(x)$ depends on it:
+# A weight matters if the outputs would change with it (Aljundi et al. 2018). Labels and loss play no part.
+# Importance is how strongly the squared length of the network's output $f(x)$ depends on the weight:
 #
 # $$\Omega_i = \mathbb{E}_x \left|\frac{\partial \lVert f(x)\rVert^2}{\partial w_i}\right|, \qquad
 # L = L_\text{new} + \lambda \sum_i \Omega_i\, (w_i - w^*_i)^2 .$$
 #
-# Importances add up over tasks. This is the *global* way. The *local* way takes each layer for itself, as Hebb would: a weight between two
-# units that fire together matters.
+# So each weight hangs on a spring that pulls it to its old value $w^*_i$, stiffer the more it matters. Importances
+# add up over tasks.
+#
+# This is the *global* way. The *local* way takes each layer for itself: a weight between two units that
+# fire together matters.
 #
 # | name | importance of a weight | needs |
 # |---|---|---|
@@ -159,8 +163,8 @@ results.save_figure(fig, folder, "what", pd.concat(rows).drop(columns="ci95"), n
 Markdown(f"```python\n{inspect.getsource(methods.MAS)}\n\n{inspect.getsource(importances.mas)}```")
 
 # %% [markdown]
-# A check that a reader can believe. With one layer and one unit, $f = w x$, the global importance is $\mathbb{E}\,|2 w x^2|$. The local one
-# is the same product. For the weight and inputs below both are 15.
+# A check. With one layer and one unit, $f = w x$, the global importance is $\mathbb{E}\,|2 w x^2|$. The local one is the
+# same product. For the weight and inputs below both are 15.
 
 # %%
 one = replicas.Replicas(partial(models.mlp, (1, 1)), [0])
@@ -171,16 +175,16 @@ x = torch.tensor([[1.0], [-2.0]])
 print({kind: importances.mas(one, x, kind)["fc1.weight"].item() for kind in importances.SYNAPSES})
 
 # %% [markdown]
-# ## What each importance holds
+# ## What does each importance hold?
 #
-# We finetune on Split-MNIST. *Task*: the task is told. *Domain*: it is not told, all tasks
-# share two outputs. *Class*: it is not told, ten outputs compete. Adam keeps running means, its *moments*. They are carried across tasks,
-# or a fresh optimizer starts each task.
+# We finetune on Split-MNIST in three scenarios. *Task*: the task is told. *Domain*: it is not told, and all tasks share
+# two outputs. *Class*: it is not told, and ten outputs compete.
 #
-# SI's step and gradient come from the same batch. A variant takes another batch's gradient.
+# Adam keeps running means of gradients, its *moments*. They are carried across tasks, or a fresh optimizer starts each
+# task. SI's step and gradient come from the same batch; a variant takes another batch's gradient.
 #
-# **Prediction.** Pixels that no digit ever inks hold less than their share of layer 1. A square concentrates: the Fisher sits on fewer weights
-# than MAS, and more in the head.
+# **Prediction.** Pixels that no digit ever inks hold less than their share of layer 1. A square concentrates: the Fisher
+# sits on fewer weights than MAS, and more in the head.
 
 
 # %%
@@ -363,22 +367,25 @@ results.save_figure(
 
 
 # %% [markdown]
-# **The maps are maps of ink.** The margin is far from zero: a dark pixel is −0.42 after standardising, so its weights pass a constant. An untrained network's
-# map looks the same (exercise 2), so such maps do not show what was learned.
+# **The maps show where the ink is.** An untrained network's map looks the same (exercise 2), so they do not show what
+# was learned. The margin is not zero: standardising turns a dark pixel into −0.42.
 #
-# **Blank pixels count.** No digit inks 8.7%<!--=06a never inked/pixels as .1%--> of the pixels. They hold 5.2%<!--=06a never inked/MAS, global as .1%--> of layer 1's global MAS and 6.8%<!--=06a never inked/SI as .1%--> of SI, but
-# 1.8%<!--=06a never inked/Fisher as .1%--> of the Fisher: a square makes small things smaller.
+# **Blank pixels count.** No digit inks 8.7%<!--=06a never inked/pixels as .1%--> of the pixels. They hold 5.2%<!--=06a never inked/MAS, global as .1%--> of layer 1's global MAS, but only 1.8%<!--=06a never inked/Fisher as .1%--> of the
+# Fisher: a square makes small things smaller.
 #
-# **The Fisher concentrates.** Nine tenths of it lie on 1.4%<!--=06a carrying/Fisher as .1%--> of the weights; MAS needs 12%<!--=06a carrying/MAS, global as .0%-->. The head holds 51%<!--=06a head/Fisher as .0%--> of the Fisher and 20%<!--=06a head/MAS, global as .0%--> of MAS.
+# **The Fisher concentrates.** Nine tenths of it lie on 1.4%<!--=06a carrying/Fisher as .1%--> of the weights; MAS needs 12%<!--=06a carrying/MAS, global as .0%-->. The head holds 51%<!--=06a head/Fisher as .0%--> of the Fisher
+# and 20%<!--=06a head/MAS, global as .0%--> of MAS.
 #
-# ## Which importances agree
+# ## Which importances agree?
 #
-# Benzing (2022) argues that MAS and SI both come near the *square root* of the Fisher. MAS does, since an absolute value is the root of a square.
-# SI does, since Adam divides a gradient by the root of its mean square. Then SI should be √v, which Adam has anyway. Ranks cannot tell a Fisher
-# from its root, so we look at Pearson's correlation.
+# Benzing (2022) argues that MAS and SI both come near the *square root* of the Fisher. MAS does, since an absolute value
+# is the root of a square. SI does, since Adam divides a gradient by the root of its mean square. Then SI should be √v,
+# which Adam has anyway.
 #
-# **Prediction.** MAS is nearer to √Fisher than to Fisher in all three scenarios. SI is √v after task 1; with carried moments v remembers old tasks, so that
-# this fades; with a fresh optimizer it does not.
+# Ranks cannot tell a Fisher from its root, so we look at Pearson's correlation.
+#
+# **Prediction.** MAS is nearer to √Fisher than to Fisher in all three scenarios. SI is √v after task 1. With carried
+# moments v remembers old tasks, so this fades; with a fresh optimizer it does not.
 
 
 # %%
@@ -409,25 +416,25 @@ results.save_figure(
 )
 
 # %% [markdown]
-# **SI is √v.** After task 1 they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f-->. With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by task 5 (class): v
-# remembers old tasks. With a fresh optimizer it stays 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
+# **SI is nearly √v.** After the first task they correlate at 0.97<!--=06a after 1/class, carried: SI; √v of Adam as .2f--> (class). With carried moments this falls to 0.64<!--=06a after 5/class, carried: SI; √v of Adam as .2f--> by the
+# last: v remembers old tasks. With a fresh optimizer it stays at 0.99<!--=06a after 5/class, fresh: SI; √v of Adam as .2f-->.
 #
-# **MAS and the root.** In the class scenario MAS is nearer to √Fisher (0.51<!--=06a correlation/class, carried: MAS, global; √Fisher as .2f-->) than to Fisher (0.36<!--=06a correlation/class, carried: MAS, global; Fisher as .2f-->). Told the task the
-# lead is small; in the domain scenario it is undecided.
+# **In the class scenario MAS is nearer to the root.** It correlates at 0.51<!--=06a correlation/class, carried: MAS, global; √Fisher as .2f--> with √Fisher and at 0.36<!--=06a correlation/class, carried: MAS, global; Fisher as .2f--> with the
+# Fisher. Told the task the lead is small; in the domain scenario we cannot tell.
 #
 # **Global and local** correlate at 0.89<!--=06a correlation/class, carried: MAS, global; MAS, local as .2f--> in the class scenario and at 0.62<!--=06a correlation/domain, carried: MAS, global; MAS, local as .2f--> in the domain scenario.
 #
-# **Beyond units and pixels.** Ranks agree partly because the same units and pixels are active. With both divided out, layer 1 still gives 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for global and
-# local, and 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix).
-# SI and √v, with a fresh optimizer, agree at 0.90<!--=06a beyond sums/class, fresh: SI; √v of Adam as .2f-->.
+# **They agree on more than units and pixels.** With both divided out, ranks in layer 1 still correlate: at 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for
+# global and local, at 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix).
 #
-# ## Where SI gets its credit
+# ## Where does SI get its credit?
 #
-# SI credits each weight with gradient times step, as if the sum were the fall of the loss. The same batch made gradient and step, so its noise enters squared and is
-# counted as progress. We compare the sum of all credits with the fall of the loss on all of a task's digits.
+# SI credits each weight with gradient times step, as if the sum were the fall of the loss. But one batch makes both
+# gradient and step, so its noise enters squared and counts as progress. We compare the sum of all credits
+# with the fall of the loss on all of a task's digits.
 #
-# **Prediction** (after Benzing). With its own batch the credit exceeds the fall; with another batch it does not, and the likeness to √Fisher goes. Under plain SGD the step is the
-# gradient itself, so the bias is a Fisher and not its root.
+# **Prediction** (after Benzing). With its own batch the credit exceeds the fall. With another batch it does not, and the
+# likeness to √Fisher goes. Under plain SGD the step is the gradient itself, so the bias is a Fisher and not its root.
 
 # %%
 sis = ("SI", "SI, other batch")
@@ -453,20 +460,25 @@ note = (
 results.save_figure(fig, folder, "credit", table, f"{note}{caption}.")
 
 # %% [markdown]
-# **Told the task, half of the credit is bias.** SI credits 3.0<!--=06a credit over fall/task, carried, SI as .1f--> times the fall of the loss; with another batch's gradient 1.5<!--=06a credit over fall/task, carried, SI, other batch as .1f--> times.
-# We had predicted 1. The slope at a step's start overrates the step where the loss curves upwards. In the class scenario little is bias: a task's first steps, which unlearn old answers, outweigh the rest.
+# **Told the task, half of the credit is bias.** SI credits 3.0<!--=06a credit over fall/task, carried, SI as .1f--> times the fall of the loss; with another batch's gradient
+# 1.5<!--=06a credit over fall/task, carried, SI, other batch as .1f--> times. We had predicted 1. A likely reason, not tested: the slope at a step's start overrates the step where the
+# loss curves upwards.
 #
-# **Without the bias SI is less like √Fisher**, as Benzing says: told the task the correlation falls from 0.79<!--=06a correlation/task, carried: √Fisher; SI as .2f--> to 0.62<!--=06a correlation/task, carried: √Fisher; SI, other batch as .2f-->.
+# In the class scenario little of the credit is bias.
+#
+# **Without the bias SI is less like √Fisher**, as Benzing says, but the likeness does not go: told the task the
+# correlation falls from 0.79<!--=06a correlation/task, carried: √Fisher; SI as .2f--> to 0.62<!--=06a correlation/task, carried: √Fisher; SI, other batch as .2f-->.
 #
 # **Under plain SGD the root is gone.** SI correlates at 0.90<!--=06a correlation/task, SGD: Fisher; SI as .2f--> with the Fisher and at 0.56<!--=06a correlation/task, SGD: √Fisher; SI as .2f--> with its root.
 #
 # ## Do they protect?
 #
-# λ is chosen on held-out digits and on replicas of its own, then scored on other replicas with test digits. Every arm runs with carried moments and
+# λ is chosen on held-out digits, and scored on other replicas with test digits. Every arm runs with carried moments and
 # with a fresh optimizer. L2, which holds all weights alike, is the control.
 #
-# **Prediction** (Hsu et al. 2018). MAS is ahead of EWC told the task and in the domain scenario, and near 20 % in the class scenario. Our own: the
-# local way looks no further than its layer and is worse. Once λ is multiplied by the mean importance, MAS and EWC need the same within a decade.
+# **Prediction** (Hsu et al. 2018). MAS is ahead of EWC told the task and in the domain scenario, and near 20 % in the
+# class scenario. Our own: the local way looks no further than its layer and is worse. Once λ is multiplied by the mean
+# importance, MAS and EWC need the same within a decade.
 
 # %%
 decades = 10.0 ** np.array([-4, -3, -2, -1, 0, 2, 4])
@@ -540,25 +552,28 @@ for key, label in looks.items():
     results.save_figure(fig, folder, key, table, f"{note}{caption}; λ chosen on other seeds.")
 
 # %% [markdown]
-# **Told the task, importance protects.** MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%-->, EWC at 99.0%<!--=06a accuracy/task, carried, EWC as .1%-->, finetuning at 90.7%<!--=06a accuracy/task, carried, finetuning as .1%-->. L2 comes to 97.2%<!--=06a accuracy/task, carried, L2 as .1%-->: here it pays to know which weights
-# matter. The local way is as good. Hsu et al. saw MAS ahead of EWC; here they lie within a tenth of a point.
+# **Told the task, knowing which weights matter pays.** MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%-->, L2 at 97.2%<!--=06a accuracy/task, carried, L2 as .1%--> and finetuning at 90.7%<!--=06a accuracy/task, carried, finetuning as .1%-->. The local
+# way is as good, within half a point. Hsu et al. saw MAS ahead of EWC; here MAS is a tenth of a point behind.
 #
-# **In the domain scenario the optimizer does as much as the method.** A fresh one lifts finetuning from 70.2%<!--=06a accuracy/domain, carried, finetuning as .1%--> to 75.4%<!--=06a accuracy/domain, fresh, finetuning as .1%-->. With carried moments MAS, its local way and EWC
-# win five points as well, and are not told apart.
+# **In the domain scenario the optimizer does as much as the method.** A fresh one lifts finetuning from 70.2%<!--=06a accuracy/domain, carried, finetuning as .1%--> to 75.4%<!--=06a accuracy/domain, fresh, finetuning as .1%-->. With
+# carried moments MAS, its local way and EWC each win some five points; we cannot tell them apart.
 #
-# With a fresh optimizer MAS adds nothing that we can see (0.3% ± 0.8%<!--=06a gain/domain, fresh, MAS, global as ±.1%-->); the λ chosen is the grid's smallest. EWC's 1.4% ± 1.5%<!--=06a gain/domain, fresh, EWC as ±.1%--> is undecided.
+# On top of a fresh optimizer we see no gain from MAS: 0.3% ± 0.8%<!--=06a gain/domain, fresh, MAS, global as ±.1%-->, at the grid's smallest λ. EWC's gain, 1.4% ± 1.5%<!--=06a gain/domain, fresh, EWC as ±.1%-->, is
+# undecided too.
 #
-# **L2 does best there**: 80.2%<!--=06a accuracy/domain, carried, L2 as .1%-->, with either optimizer. It learns each task to 91%<!--=06a learned/domain, carried, L2 as .0%--> only. MAS learns fully and forgets twice as much.
+# **L2 does best there**: 80.2%<!--=06a accuracy/domain, carried, L2 as .1%-->, with either optimizer. It learns each task only to 91%<!--=06a learned/domain, carried, L2 as .0%-->, where MAS learns fully; but MAS
+# forgets twice as much.
 #
-# **The distance in λ is scale.** Told the task, MAS wins half of its gain at a λ four decades below EWC's. Multiplied by the mean importance, this shrinks to less
-# than one, in the domain scenario as well. L2's best spring there is stiffer by nearly three decades; why is open.
+# **MAS and EWC need the same spring.** Told the task, MAS wins half of its gain at a λ four decades below EWC's. Multiplied
+# by the mean importance, less than one decade is left, in the domain scenario as well. L2's best spring there is stiffer
+# by nearly three decades; why is open.
 #
 # ## Where it fails
 #
-# **Class-incremental, nothing works.** No arm is told from finetuning's 19.8%<!--=06a accuracy/class, carried, finetuning as .1%-->: MAS ends at 21.1% ± 3.5%<!--=06a accuracy/class, carried, MAS, global as ±.1%-->. Single replicas reach
-# 30 % at large λ (dots), where new tasks are learned less.
+# **Class-incremental, nothing works.** Finetuning ends at 19.8%<!--=06a accuracy/class, carried, finetuning as .1%-->, MAS at 21.1% ± 3.5%<!--=06a accuracy/class, carried, MAS, global as ±.1%-->. We see no arm gain. Single replicas pass 30 % at large λ (dots).
 #
-# **The peak in the domain scenario is narrow.** A decade beside the best λ about half of the gain is gone. Stiffer springs end below finetuning; notebook 05d asks why.
+# **The peak in the domain scenario is narrow.** A decade beside the best λ much of the gain is gone. Much stiffer springs
+# lose the rest, and their seeds differ widely. Notebook 05d asks why.
 #
 # ## What became of the claims
 
@@ -627,8 +642,9 @@ for name in ("fc1.weight", "fc3.weight"):  # your turn: importances.fisher_diago
 #
 # <details><summary>Solution</summary>
 #
-# $\lVert f \rVert^2$ is four times as large, and so is its slope in every weight below the head. A head's weight has twice the slope: its output
-# doubled, its input did not. Louder logits are surer, so the Fisher usually falls. A λ for MAS depends on how loud the outputs are.
+# $\lVert f \rVert^2$ is four times as large, and so is its slope in every weight below the head. A head's weight has twice
+# the slope: its output doubled, its input did not. So a λ for MAS depends on how loud the outputs are. Louder logits are
+# surer, so the Fisher usually falls.
 #
 # </details>
 #
@@ -645,8 +661,8 @@ print(f"correlation of the two maps: {np.corrcoef(pictures)[0, 1]:.2f}")
 #
 # <details><summary>Solution</summary>
 #
-# A weight's importance in layer 1 is, nearly, how much its unit matters times how large its pixel is. Summed over units, only the pixel's mean size remains,
-# whatever the units do. A map of pixels shows the data.
+# In layer 1 a weight's importance is nearly how much its unit matters times how large its pixel is. Summed over units,
+# only the pixel's mean size remains. A map of pixels shows the data.
 #
 # </details>
 #
@@ -667,14 +683,16 @@ results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam
 # %% [markdown]
 # ## Takeaways
 #
-# - **No labels, no backward pass.** Told the task, the product of a layer's input and output protects as well as gradients do.
-# - **SI is √v of Adam**, which the optimizer has for nothing. Its likeness to √Fisher owes much to a bias.
+# - **No labels, no backward pass.** Told the task, the product of a layer's input and output protects as well as
+#   gradients do.
+# - **SI is nearly √v of Adam**, if the optimizer starts afresh. Part of SI's likeness to √Fisher is a bias.
 # - **A λ says little without its scale.** The four decades between MAS and EWC are the size of their importances.
-# - **Look at the optimizer and at L2 first.** In the domain scenario each does as much as any importance.
+# - **Look at the optimizer and at L2 first.** In the domain scenario a fresh optimizer does as much
+#   as importance, L2 more.
 #
-# *Caveats.* One small network on digits. λ is chosen on a grid of decades, by five seeds in the domain scenario and two elsewhere. Importances are compared
-# after finetuning, not along protected runs. SI's bias is measured at batch 64 alone; how SI protects is notebook 05a's question. Benzing's claims are
-# taken as directions; his networks are not repeated.
+# *Caveats.* A small network on digits. λ is chosen on a grid of decades, by five seeds in the domain scenario and two
+# elsewhere. Importances are compared after finetuning, not along protected runs. SI's bias is measured at one batch
+# size. Benzing's networks are not repeated.
 #
 # **References.** Aljundi, Babiloni, Elhoseiny, Rohrbach & Tuytelaars 2018, arXiv:1711.09601. Benzing 2022, arXiv:2006.06357. Hsu, Liu, Ramasamy & Kira 2018, arXiv:1810.12488.
 # Zenke, Poole & Ganguli 2017, arXiv:1703.04200. The source: the MAS repository's to-dos.
