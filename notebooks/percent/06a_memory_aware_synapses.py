@@ -424,7 +424,7 @@ results.save_figure(
 #
 # **Global and local** correlate at 0.89<!--=06a correlation/class, carried: MAS, global; MAS, local as .2f--> in the class scenario and at 0.62<!--=06a correlation/domain, carried: MAS, global; MAS, local as .2f--> in the domain scenario.
 #
-# **They agree on more than units and pixels.** With both divided out, ranks in layer 1 still correlate: at 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for
+# **Is it only that the same units and pixels are active?** No. With both divided out, ranks in layer 1 still correlate, at 0.94<!--=06a beyond sums/class, carried: MAS, global; MAS, local as .2f--> for
 # global and local, at 0.67<!--=06a beyond sums/class, carried: MAS, global; Fisher as .2f--> for MAS and Fisher (appendix).
 #
 # ## Where does SI get its credit?
