@@ -118,7 +118,7 @@ def test_quoted_numbers_are_filled_in():
             ["01", "--set", "epoch=2"],
             "01_sequential_forgetting has no parameter 'epoch'; it has dataset, ",
         ),
-        (["99"], "no notebook '99'; there are 01, 02"),
+        (["99"], "no notebook '99'; there are 00, 00b, 01, 02"),
         (["01", "--settings", "slow"], "no settings 'slow'; there are full, quick"),
         (["01", "--set", "out=x"], "--set out is not possible; --out DIR says"),
         (["01", "--set", "epochs=[1"], "'[1' is no value"),
