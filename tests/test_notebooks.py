@@ -324,7 +324,7 @@ def test_same_command_twice_gives_the_same_results_even_for_one_seed_and_epoch(p
 
 
 FULL_RUN = re.compile(
-    r"\*Numbers in the text are those of the full run: [^.*]+ seeds, [^.*]+\. "
+    r"\*Numbers in the text are those of the full run: [^.*]+ (seeds|network), [^.*]+\. "
     r"(At quick settings|As it stands,) the notebook takes [^.*]+\.\*"
 )
 

@@ -5,7 +5,7 @@
 #
 # A network learns two digits, then the next two, and so on. With nothing done against it, it ends with 0%<!--=00b right task 1/at the end as .0%--> of the first two digits right, of which it knew 98%<!--=00b right task 1/right after it as .0%-->. The sliders below change the method, the learning rate, the network or the order; a run takes seconds, and the run before stays in grey.
 #
-# *(5,000 digits of MNIST that come along, one network a run; a run takes two to twenty seconds, the whole notebook under a minute.)*
+# *Numbers in the text are those of the full run: 5,000 digits of MNIST that come along, one network, under a minute. As it stands, the notebook takes under a minute.*
 #
 # Before: [00 · Start here](00_start_here.ipynb) · Next: [01 · Sequential forgetting on Split-MNIST](01_sequential_forgetting.ipynb)
 
