@@ -67,6 +67,15 @@ def end_labels(ax, gap=0.05):
         ax.annotate(line.get_label(), end, to, textcoords="axes fraction", **style)
 
 
+def _color(index):
+    return COLORS[index % len(COLORS)]
+
+
+def _marker(index):
+    """As there are as many colours: another one for each of them as they begin again."""
+    return MARKERS[(index + index // len(MARKERS)) % len(MARKERS)]
+
+
 def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
     """Means with 95 % intervals as one row each: ``groups`` maps row labels to values, one a seed,
     or to None.
@@ -74,7 +83,7 @@ def dots(ax, groups, xlabel, index=0, shift=0.0, **style):
     index: of colour and marker; shift: down from the row's middle. Returns the table behind it:
     label, mean, ci95, n.
     """
-    rows, style = [], {"fmt": MARKERS[index], "color": COLORS[index], "capsize": 3} | style
+    rows, style = [], {"fmt": _marker(index), "color": _color(index), "capsize": 3} | style
     for i, (label, values) in enumerate(groups.items()):
         if values is not None:
             mean, half = interval(values)
@@ -122,7 +131,7 @@ def arm_columns(columns):
             )
             tables.append(table.assign(metric=" ".join(label.split()), arm=arm))
     handles = [
-        plt.Line2D([], [], color=COLORS[i], marker=MARKERS[i], ls="", label=arm)
+        plt.Line2D([], [], color=_color(i), marker=_marker(i), ls="", label=arm)
         for i, arm in enumerate(arms)
     ]
     fig.legend(handles=handles, loc="outside upper center", ncols=len(arms))

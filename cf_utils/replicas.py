@@ -70,12 +70,11 @@ class Replicas(nn.Module):
     def _stack(self, networks):
         parameters, buffers = stack_module_state(networks)
         learns = {name: p.requires_grad for name, p in networks[0].named_parameters()}
-        # Names of modules hold dots, names of parameters must not.
         for name, value in parameters.items():
             parameter = nn.Parameter(value.detach(), requires_grad=learns[name])
-            self.register_parameter(name.replace(".", "/"), parameter)
+            self.register_parameter(_key(name), parameter)
         for name, value in buffers.items():
-            self.register_buffer(name.replace(".", "/"), value)
+            self.register_buffer(_key(name), value)
 
     def __len__(self):
         return len(self.seeds)
@@ -83,12 +82,12 @@ class Replicas(nn.Module):
     @property
     def weights(self):
         """The parameters by their names in it, e.g. ``{"fc1.weight": [R, 120, 784], ...}``."""
-        return {key.replace("/", "."): value for key, value in self._parameters.items()}
+        return {_name(key): value for key, value in self._parameters.items()}
 
     @property
     def statistics(self):
         """The buffers (batch-norm's statistics) by their names in it, ``[R, ...]`` each."""
-        return {key.replace("/", "."): value for key, value in self._buffers.items()}
+        return {_name(key): value for key, value in self._buffers.items()}
 
     @property
     def head(self):
@@ -105,7 +104,7 @@ class Replicas(nn.Module):
         rows, start = {}, 0
         for layer, count in self._head.items():
             for name, w in self.weights.items():
-                if name.startswith(f"{layer}."):
+                if not layer or name.startswith(f"{layer}."):
                     by_row = w.ndim > 1 and w.shape[1] == count
                     rows[name] = slice(start, start + count) if by_row else None
             start += count
@@ -120,7 +119,7 @@ class Replicas(nn.Module):
         """
         network, made = self.replica(0).eval(), {}
         for name, layer in network.named_modules():
-            if name in self._named if self._named else [*layer.parameters(recurse=False)]:
+            if name in self._named if self._named else _may_be_head(name, layer):
                 layer.register_forward_hook(
                     lambda layer, inputs, out, name=name: made.update({name: out})
                 )
@@ -167,7 +166,7 @@ class Replicas(nn.Module):
 
         logits, tape, assigned = self._pass(one, x)
         for name, value in assigned.items():
-            self._buffers[name.replace(".", "/")] = value.detach()
+            self._buffers[_key(name)] = value.detach()
         return logits, tape
 
     def _pass(self, one, x):
@@ -183,7 +182,13 @@ class Replicas(nn.Module):
             views = {k: v.unbind() for k, v in state.items()}
             parts = [one({k: v[i] for k, v in views.items()}, x[i]) for i in range(len(self))]
         else:
-            logits, tape, assigned = vmap(one, randomness="different")(state, x)
+            try:
+                logits, tape, assigned = vmap(one, randomness="different")(state, x)
+            except RuntimeError as error:
+                if not any(word in str(error) for word in ("vmap", "Batching rule")):
+                    raise
+                self._one_by_one = self._no_vmap = True  # as of LSTM cells, or ``.item()``
+                return self._pass(one, x)
             return _checked_logits(logits, x.shape[1]), tape, assigned
         stack = (lambda values: values[0].unsqueeze(0)) if len(parts) == 1 else torch.stack
         logits = stack([_checked_logits(logits, x.shape[1]) for logits, _, _ in parts])
@@ -215,6 +220,17 @@ class Replicas(nn.Module):
 
     def _known_layers(self):
         return ", ".join(name for name, _ in self._layers())
+
+
+def _key(name):
+    """What Replicas hold the parameter or buffer ``name`` as, without dots, which torch refuses,
+    and unlike any name of their own, such as ``weights``.
+    """
+    return "/" + name.replace(".", "/")
+
+
+def _name(key):
+    return key[1:].replace("/", ".")
 
 
 def _built(build, seeds):
@@ -262,6 +278,9 @@ def _note(tape, calls, name, layers, layer, inputs, output):
     key = name if calls[name] == 1 else f"{name}:{calls[name]}"
     if key in layers or name in layers:
         tape[key] = output
+        # What goes on is a copy: the network may write into it, by ``out += x``, say.
+        return output.clone() if isinstance(output, torch.Tensor) else output
+    return None
 
 
 def _note_buffers(assigned, given, network, inputs, output):
@@ -323,6 +342,12 @@ def _side_by_side(made, logits):
         found[name] = _width(made[name])
         start += found[name]
     return found
+
+
+def _may_be_head(name, layer):
+    """Whether a layer has weights of its own; the whole network, "", only if it has no others."""
+    own = [*layer.parameters(recurse=False)]
+    return bool(own) and (name != "" or len(own) == len([*layer.parameters()]))
 
 
 def _same(out, logits):

@@ -110,7 +110,7 @@ def copies(paths):
         other.stem
         for key in dict.fromkeys(map(number_of, paths))
         for other in groups[key]
-        if other not in paths
+        if other not in paths and other not in originals(groups[key])
     ]
 
 

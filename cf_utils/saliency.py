@@ -27,15 +27,19 @@ def grad_cam(model, x, y, layer):
     al., 1610.02391).
 
     relu(sum over channels of activation * mean gradient), from least 0 to largest 1; of a layer
-    without pixels a zero.
+    without pixels a zero. Of a layer that runs more than once "name" is its first call, and
+    "name:2" the second.
     """
-    maps = []
+    maps, (name, _, call) = [], layer.partition(":")
     for r, network in enumerate(model.replica(r).eval() for r in range(len(model))):
         kept = []
-        network.get_submodule(layer).register_forward_hook(
-            lambda *parts, kept=kept: kept.append(parts[2])
+        network.get_submodule(name).register_forward_hook(
+            # What goes on is a copy: the network may write into it.
+            lambda *parts, kept=kept: kept.append(parts[2]) or parts[2].clone()
         )
-        (slope,) = torch.autograd.grad(network(x[r]).gather(1, y[r].unsqueeze(1)).sum(), kept)
+        logits = network(x[r])
+        kept = [kept[int(call or 1) - 1]]
+        (slope,) = torch.autograd.grad(logits.gather(1, y[r].unsqueeze(1)).sum(), kept)
         slope = slope.reshape(*slope.shape[:2], -1).mean(2)
         maps.append(torch.einsum("bc,bc...->b...", slope, kept[0].detach()).relu())
     maps = torch.stack(maps).reshape(*y.shape, *(kept[0].shape[2:] or (1, 1)))

@@ -359,7 +359,7 @@ def proceed(run, stream, until=None, device="auto", observers=(), **changes):
     run.methods, before = changes.get("method", run.methods), run.config
     run.config = changes.get("config", before)
     for key in OPTIMIZER_KEYS if run.optimizer is not None else ():
-        was, now = getattr(before, key), getattr(run.config, key)
+        was, now = getattr(before, key), getattr(run.config, key, None)
         if was != now:
             raise ValueError(
                 f"the run goes on with its optimizer, so {key} stays {was!r}, not {now!r}"
@@ -432,16 +432,13 @@ def _check_fits(model, methods, config):
     """ValueError if seeds repeat though nothing sets replicas apart, or network,
     method and settings do not fit.
     """
-    apart = [
-        v
-        for m in methods
-        for v in vars(m).values()
-        if isinstance(v, torch.Tensor | list) and len(_flat(v)) > 1
-    ]
-    if len(set(model.seeds)) < len(model.seeds) and not apart:
+    apart = [v for m in methods for v in vars(m).values() if _one_each(v, len(model))]
+    if len({str(row) for row in zip(model.seeds, *apart, strict=True)}) < len(model.seeds):
         raise ValueError(
             f"seeds={model.seeds} repeat one, whose runs would be the same; give different ones"
         )
+    if not any(w.requires_grad for w in model.parameters()):
+        raise ValueError("every weight of the network is frozen, so that there is nothing to train")
     if needy := [type(m).__name__ for m in methods if m.uses_hidden and not model.relus]:
         raise ValueError(
             f"{needy[0]} looks at what ReLUs put out, but the network has no nn.ReLU layers"
@@ -452,11 +449,17 @@ def _check_fits(model, methods, config):
         )
 
 
-def _flat(values):
-    return values.flatten() if isinstance(values, torch.Tensor) else values
+def _one_each(values, replicas):
+    """Whether these are values of a method that can differ from replica to replica."""
+    is_series = isinstance(values, list) or (isinstance(values, torch.Tensor) and values.ndim)
+    return is_series and len(values) == replicas
 
 
 def _check(run, stream, until):
+    if not isinstance(run.config, TrainConfig):
+        raise ValueError(
+            f"config={run.config!r} is no TrainConfig; give e.g. TrainConfig(epochs=5)"
+        )
     if run.evaluate not in ("test", "val"):
         raise ValueError(f"evaluate={run.evaluate!r} is unknown; it is 'test' or 'val'")
     if any(len(getattr(task, f"y_{run.evaluate}")) == 0 for task in stream.tasks):

@@ -352,3 +352,116 @@ def test_seeds_may_come_in_any_series(seeds):
 def test_no_series_of_seeds_is_refused(seeds):
     with pytest.raises(ValueError, match="is not possible; give one seed for each replica"):
         Replicas(lambda: mlp((4, 2)), seeds)
+
+
+class Scaled(HeadFirst):
+    """Scales its logits, which no layer then puts out."""
+
+    def __init__(self):
+        super().__init__()
+        self.scale = nn.Parameter(torch.tensor(2.0))
+
+    def forward(self, x):
+        return self.scale * super().forward(x)
+
+
+def test_a_network_with_a_weight_of_its_own_is_not_its_own_head():
+    model = Replicas(Scaled, [0, 1])
+    model.find_head(torch.randn(3, 1, 6, 6))
+    with pytest.raises(ValueError, match="no layer puts out the logits"):
+        _ = model.head
+
+
+class OddNames(nn.Module):
+    """Names of its own that Replicas have, too."""
+
+    def __init__(self):
+        super().__init__()
+        self.weights, self.seeds = nn.Parameter(torch.ones(6, 36)), nn.Parameter(torch.zeros(6))
+        self.register_buffer("head", torch.ones(1))
+
+    def forward(self, x):
+        return F.linear(x.flatten(1), self.weights * self.head, self.seeds)
+
+
+def test_parameters_may_have_any_name(stream):
+    run = train(OddNames, Finetune(), stream, config=CONFIG)
+    assert list(run.model.weights) == ["weights", "seeds"]
+    assert list(run.model.statistics) == ["head"]
+    assert list(run.model.replica(0).state_dict()) == ["weights", "seeds", "head"]
+
+
+class Overwriting(nn.Module):
+    """Writes into what a layer has put out, as torchvision's BasicBlock does."""
+
+    def __init__(self):
+        super().__init__()
+        self.body, self.last = nn.Sequential(nn.Flatten(), nn.Linear(36, 8)), nn.Linear(8, 6)
+
+    def forward(self, x):
+        out = self.body(x)
+        out += 1
+        return self.last(out.relu_())
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+def test_what_a_layer_puts_out_is_recorded_before_it_is_overwritten(seeds):
+    model, x = Replicas(Overwriting, seeds), torch.randn(len(seeds), 3, 1, 6, 6)
+    logits, tape = model.activations(x, ["body.1"])
+    network = model.replica(0)
+    torch.testing.assert_close(tape["body.1"][0], network.body(x[0]))
+    torch.testing.assert_close(logits[0], network(x[0]))
+
+
+class Cell(nn.Module):
+    """A cell that vmap has no rule for."""
+
+    def __init__(self):
+        super().__init__()
+        self.cell, self.last = nn.LSTMCell(36, 8), nn.Linear(8, 6)
+
+    def forward(self, x):
+        return self.last(self.cell(x.flatten(1))[0])
+
+
+class Asking(HeadFirst):
+    """Asks for a value, which vmap refuses."""
+
+    def forward(self, x):
+        out = super().forward(x)
+        return out if out.sum().item() < 1e9 else -out
+
+
+@pytest.mark.parametrize("build", [Cell, Asking])
+def test_networks_that_vmap_refuses_run_one_after_the_other(build, stream):
+    assert train(build, Finetune(), stream, config=CONFIG).accuracy.isfinite().all()
+
+
+def test_a_network_that_is_all_frozen_is_refused(stream):
+    with pytest.raises(ValueError, match="every weight of the network is frozen"):
+        train(lambda: HeadFirst().requires_grad_(False), Finetune(), stream, config=CONFIG)
+
+
+class Listing(Finetune):
+    """Has a list that tells no replica from another."""
+
+    name = None
+
+    def __init__(self):
+        self.steps = [1, 2, 3]
+
+
+@pytest.mark.parametrize("method", [Listing(), EWC([1.0, 1.0])])
+def test_repeated_seeds_are_refused_unless_replicas_are_set_apart(method, stream):
+    with pytest.raises(ValueError, match="repeat one"):
+        train(mlp_of_six, method, stream, seeds=[0, 0], config=CONFIG)
+    train(mlp_of_six, EWC([1.0, 2.0]), stream, seeds=[0, 0], config=CONFIG)
+
+
+def mlp_of_six():
+    return mlp((36, 8, 6))
+
+
+def test_a_config_of_another_kind_is_refused(stream):
+    with pytest.raises(ValueError, match="is no TrainConfig"):
+        train(mlp_of_six, Finetune(), stream, config={"epochs": 1})

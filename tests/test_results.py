@@ -784,3 +784,16 @@ def test_make_help_lists_the_readme_commands():
     listed = subprocess.run(["make", "help"], cwd=files.ROOT, capture_output=True, text=True).stdout
     for target in ("run", "test", "lab", "figures", "bench", "data", "ledger"):
         assert f"make {target} " in listed
+
+
+def test_dots_have_room_for_more_arms_than_markers():
+    import matplotlib.pyplot as plt
+
+    from cf_utils import plots
+
+    _, ax = plt.subplots()
+    for index in range(25):
+        plots.dots(ax, {"a": [1.0, 2.0]}, "x", index)
+    looks = {(line.get_marker(), line.get_color()) for line in ax.lines if line.get_marker() != "|"}
+    assert len([look for look in looks if look[0] in plots.MARKERS]) == 25
+    plt.close()

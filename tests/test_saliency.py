@@ -1,6 +1,7 @@
 """Maps, favourite images and rankings of filters on known answers."""
 
 from collections import OrderedDict
+from functools import partial
 
 import numpy as np
 import pytest
@@ -216,3 +217,41 @@ def test_scores_of_filters_by_hand(two_filters):
     assert found["Fisher"]["conv1"][0].item() == pytest.approx(
         (wrong * (1 - wrong) * [16, 4]).sum(), rel=1e-4
     )
+
+
+class Overwriting(nn.Module):
+    """Uses a ReLU twice and writes into what a layer has put out, as torchvision's blocks do."""
+
+    def __init__(self, inplace=True):
+        super().__init__()
+        self.inplace, self.relu = inplace, nn.ReLU()
+        self.first = nn.Conv2d(1, 4, 3, padding=1)
+        self.second = nn.Conv2d(4, 4, 3, padding=1)
+        self.last = nn.Linear(4, 3)
+
+    def forward(self, x):
+        h = self.relu(self.first(x))
+        g = self.second(h)
+        if self.inplace:
+            g += h
+        else:
+            g = g + h
+        return self.last(self.relu(g).mean((2, 3)))
+
+
+@pytest.mark.parametrize("layer", ["second", "relu", "relu:2"])
+def test_grad_cam_of_a_layer_that_is_overwritten_or_runs_twice(layer):
+    x, y = torch.randn(2, 5, 1, 6, 6), torch.zeros(2, 5, dtype=torch.long)
+    found, plain = (
+        saliency.grad_cam(Replicas(partial(Overwriting, kind), [0, 1]), x, y, layer)
+        for kind in (True, False)
+    )
+    torch.testing.assert_close(found, plain)
+    assert found.shape == (2, 5, 6, 6) and found.amax() > 0.9
+
+
+def test_grad_cam_tells_the_calls_of_a_layer_apart():
+    model = Replicas(Overwriting, [0])
+    x, y = torch.randn(1, 5, 1, 6, 6), torch.zeros(1, 5, dtype=torch.long)
+    one, two = (saliency.grad_cam(model, x, y, layer) for layer in ("relu", "relu:2"))
+    assert not torch.allclose(one, two)
