@@ -111,10 +111,14 @@ def read_runs(file):
 def save_figure(fig, folder, name, table, caption):
     """Write the figure as ``name.png``, with ``caption`` under it,
     and its numbers (a DataFrame) as ``name.csv``.
+
+    The figure keeps the layout that it then has: to show it finds no other, which takes as long as
+    drawing.
     """
     fig.text(0.005, -0.01, caption, ha="left", va="top", fontsize=9, color="0.3", wrap=False)
     with atomic(Path(folder) / f"{name}.png") as path:
         fig.savefig(path, dpi=110, bbox_inches="tight", metadata={"Software": None})
+    fig.set_layout_engine("none")
     with atomic(Path(folder) / f"{name}.csv") as path:
         table.to_csv(path, index=False, float_format="%.6g", lineterminator="\n")
 

@@ -102,6 +102,16 @@ def test_figures_are_stable_to_the_byte(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "x\n0.333333\n"
 
 
+def test_a_saved_figure_keeps_its_layout(tmp_path):
+    fig, ax = plt.subplots(layout="constrained")
+    results.save_figure(fig, tmp_path, "a", pd.DataFrame({"x": [1.0]}), "caption")
+    found = ax.get_position().bounds
+    ax.set_ylabel("a label that would need room")
+    fig.draw_without_rendering()
+    assert ax.get_position().bounds == found
+    plt.close(fig)
+
+
 def test_quoted_numbers_are_filled_in():
     known = {"01": {"numbers": {"acc/plain net": {"mean": 0.1975, "ci95": 0.0021, "n": 10}}}}
     text = "It is (3%<!--=01 acc/plain net as .1%-->) or 1 ± 2<!--=01 acc/plain net as ±.2f-->."
