@@ -1158,9 +1158,7 @@ def test_long_term_weights_do_not_move_by_a_bit_in_a_pass_and_do_in_rehearsal(st
     seen = {}
 
     def note(loop, moment):
-        moments = loop.optimizer.state[loop.model.weights["fc1.weight"]][
-            "momentum_buffer"
-        ].clone()
+        moments = loop.optimizer.state[loop.model.weights["fc1.weight"]]["momentum_buffer"].clone()
         seen[loop.t, loop.epoch, moment] = state(loop.model) | {"momentum of fc1.weight": moments}
 
     config = TrainConfig(
