@@ -16,10 +16,14 @@ def watching(until):
     CF_PROGRESS says otherwise: "bar", "none", or a file to which a line is added after each task.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    wanted = os.environ.get("CF_PROGRESS") or (
-        "bar" if "ipykernel" in sys.modules or terminal else "none"
-    )
+    wanted = os.environ.get("CF_PROGRESS") or ("bar" if _in_a_kernel() or terminal else "none")
     return {"bar": [Bar(until)], "none": []}.get(wanted, [Lines(wanted)])
+
+
+def _in_a_kernel():
+    """Whether this process serves a notebook, which one that merely imported ipykernel does not."""
+    served = sys.modules.get("ipykernel.kernelapp")
+    return served is not None and served.IPKernelApp.initialized()
 
 
 class Bar(Moments):

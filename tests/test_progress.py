@@ -59,6 +59,8 @@ def test_batch_runs_leave_a_line_a_task(stream, monkeypatch, tmp_path):
 
 
 def test_nothing_is_shown_where_nobody_looks(stream, monkeypatch, capfd):
+    import ipykernel.kernelapp  # noqa: F401  which makes no notebook of this process
+
     monkeypatch.delenv("CF_PROGRESS", raising=False)
     assert progress.watching(3) == []
     train(small(), methods.Finetune(), stream, CONFIG)
