@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import Moments, take
+from cf_utils.methods.base import WATCHED, Moments, take, watches
 from cf_utils.progress import watching
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas, digest, evaluating
@@ -373,8 +373,7 @@ def _go_on(run, stream, device, observers, until):
     _check(run, stream, until)
     run.methods = _copied(run.methods, len(run.model))
     _check_fits(run.model, run.methods, run.config)
-    if strange := [one for one in observers if not isinstance(one, Moments)]:
-        raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
+    _check_observers(observers)
     for one in run.methods:
         one.to(device)
     data, progress = stream.to(device), watching(until)
@@ -401,6 +400,17 @@ def _go_on(run, stream, device, observers, until):
         for one in progress:
             one.close()
     return run
+
+
+def _check_observers(observers):
+    for one in observers:
+        if not isinstance(one, Moments):
+            raise ValueError(f"{one!r} is no observer; give e.g. observers.Curves(100)")
+        if not watches(one):
+            raise ValueError(
+                f"{type(one).__name__} acts at no moment and would record nothing; "
+                f"an observer's moments are {', '.join(WATCHED)}"
+            )
 
 
 def take_over(run, method, stream, device="auto"):
