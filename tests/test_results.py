@@ -310,6 +310,50 @@ def test_what_is_finished_is_not_repeated_and_other_results_are_put_aside(place,
     assert done not in start(value=3) and len(values()) == 4
 
 
+def test_every_parameter_is_recorded_with_its_value_of_that_run(place, tmp_path, capfd):
+    save = (
+        "from cf_utils import results\n"
+        "results.save_run(out, '01', 'digits', {'seeds': seeds}, [0], {'a': [1.0]}, [])"
+    )
+    make_notebook(place, "01_x", save, PARAMETERS)
+    command = ["--out", str(tmp_path / "out"), "--jobs", "1", "--set", "seeds=2", "--set"]
+    folder = tmp_path / "out" / "01_x"
+    every = {
+        "seeds": 2,
+        "lr": 0.5,
+        "umap": True,
+        "name": "a = b",
+        "strengths": [1, 100.0],
+        "sizes": [1, 2],
+        "roots": [1.0, 10**0.5],
+        "weights": None,
+        "any": 3,
+        "computed": 6,
+    }
+    assert run.main([*command, "lr=0.5"]) == 0
+    content = json.loads((folder / "results.json").read_text())
+    assert content["parameters"] == every and content["settings"] == {"seeds": 2}
+    assert list(content)[-3:] == ["parameters", "numbers", "claims"]
+    assert json.loads((folder / run.MADE).read_text())["parameters"] == every
+    for value, again in (("0.5", False), ("1e-3", True)):
+        capfd.readouterr()
+        assert run.main([*command, f"lr={value}"]) == 0
+        assert (run.DONE not in capfd.readouterr().out) == again
+    # To give a parameter the value that it has anyway is to give none.
+    assert run.main(command[:-1]) == 0 and run.DONE in capfd.readouterr().out
+    assert json.loads((folder / "results.json").read_text())["parameters"]["lr"] == 0.001
+
+
+def test_what_a_parameter_is_computed_of_is_recorded_as_text():
+    cell = nbformat.v4.new_code_cell(
+        "a = [1, b]\nc: float = 1 / 4\nd = 1 / 0\ne: int\nf = -1", metadata={"tags": ["parameters"]}
+    )
+    found = settings.default_parameters(nbformat.v4.new_notebook(cells=[cell]))
+    assert found == {"a": "[1, b]", "c": 0.25, "d": "1 / 0", "f": -1}
+    assert [name for name in found if isinstance(found[name], settings.Computed)] == ["a", "d"]
+    assert settings.default_parameters(nbformat.v4.new_notebook()) == {}
+
+
 def test_another_package_has_not_done_it(place, tmp_path, monkeypatch, capfd):
     make_notebook(place, "01_x", "open(f'{out}/a', 'w').close()")
     command = ["--out", str(tmp_path / "out"), "--jobs", "1"]
