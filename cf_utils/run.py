@@ -512,11 +512,24 @@ def main(argv=None, then=lambda path, out, settings: None):
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        far = f"{len(ended)} of {len(jobs)} notebooks had ended"
-        far = "the networks that were trained are kept" if args.train_only else far
-        print(f"stopped: {far}", file=sys.stderr)
+        print(_stopped(jobs, ended, args), file=sys.stderr)
         return 130
     return _close(jobs, ended, out, args.train_only)
+
+
+def _stopped(jobs, ended, args):
+    """What an interrupted run says last: how far it came, where that lies, and how it goes on."""
+    if not jobs:
+        return "stopped before any notebook began"
+    out, again = _folder(args), "the same command goes on and does not repeat those"
+    if args.train_only:
+        return f"stopped; the networks that were trained are kept in {out}; {again}"
+    failed = sum(error is not None for error in ended.values())
+    far = f"{len(ended) - failed} of {len(jobs)} notebooks finished"
+    far += f", {failed} failed" if failed else ""
+    kept = "; with --resume it also takes up the runs that an unfinished one kept"
+    kept = ", nor the runs that an unfinished one kept" if args.resume else kept
+    return f"stopped: {far}; results are in {out}; {again}{kept}"
 
 
 def _close(jobs, ended, out, train_only):

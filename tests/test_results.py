@@ -382,17 +382,19 @@ def test_what_cannot_be_published_does_not_stop_the_others(place, tmp_path, capf
 
 
 def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
+    make_notebook(tmp_path, "01_x", "print(1)")
     make_notebook(
         tmp_path,
-        "01_x",
-        "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(99)",
+        "02_x",
+        "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(value)",
+        "value = 99\nout = ''",
     )
-    place = f"run.NOTEBOOKS = run.Path({str(tmp_path)!r})"
+    out, place = tmp_path / "out", f"run.NOTEBOOKS = run.Path({str(tmp_path)!r})"
     start = f"from cf_utils import run\n{place}\nraise SystemExit(run.main())"
-    command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", start, "--out", str(out), "--jobs", "1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, start_new_session=True, cwd=files.ROOT, **pipes)
-    noted, last = tmp_path / "out" / "01_x" / "process", time.monotonic() + 120
+    noted, last = out / "02_x" / "process", time.monotonic() + 120
     while not (noted.exists() and noted.read_text()):
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < last, "the kernel did not start"
@@ -400,17 +402,45 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     kernel = int(noted.read_text())
     second = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
-    assert (
-        f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} "
-        in second.stderr
-    )
+    assert f"error: another run of 01_x goes into {out}: process {running.pid} " in second.stderr
     os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
-    assert running.communicate()[1] == "stopped: 0 of 1 notebooks had ended\n"
+    assert running.communicate()[1] == (
+        f"stopped: 1 of 2 notebooks finished; results are in {out}; the same command goes on and "
+        "does not repeat those; with --resume it also takes up the runs that an unfinished one "
+        "kept\n"
+    )
     assert running.returncode == 130
     while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < last, "the kernel is still there"
         time.sleep(0.1)
-    assert not (tmp_path / "out" / ".01_x.lock").exists()
+    assert not (out / ".02_x.lock").exists()
+    # The same command then does as the sentence says.
+    make_notebook(tmp_path, "02_x", "print(2)")
+    again = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
+    assert again.returncode == 0
+    assert f"01_x: {run.DONE}" in again.stdout and "02_x: done (" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "ended", "sentence"),
+    [
+        ([], None, "stopped before any notebook began"),
+        (
+            ["--resume"],
+            [None, "no"],
+            "stopped: 1 of 3 notebooks finished, 1 failed; results are ",
+        ),
+        (["--resume"], [], "stopped: 0 of 3 notebooks finished; results are in "),
+        (["--train-only"], [None], "stopped; the networks that were trained are kept in "),
+    ],
+)
+def test_the_last_line_of_an_interrupted_run(tmp_path, options, ended, sentence):
+    args = run.arguments(["--out", str(tmp_path), *options])
+    jobs = [] if ended is None else [run.Job(tmp_path / f"0{i}.ipynb", {}) for i in range(3)]
+    found = run._stopped(jobs, dict(enumerate(ended or [])), args)
+    assert found.startswith(sentence) and "--resume" not in found
+    if jobs:
+        assert f" in {tmp_path}; the same command goes on and does not repeat those" in found
 
 
 def test_a_lock_is_held_by_one_process_and_no_dead_one(tmp_path):
