@@ -103,10 +103,15 @@ class Replicas(nn.Module):
             )
         rows, start = {}, 0
         for layer, count in self._head.items():
-            for name, w in self.weights.items():
-                if not layer or name.startswith(f"{layer}."):
-                    by_row = w.ndim > 1 and w.shape[1] == count
-                    rows[name] = slice(start, start + count) if by_row else None
+            own = {n: w for n, w in self.weights.items() if not layer or n.startswith(f"{layer}.")}
+            if not any(_is_matrix(w[0], count) for w in own.values()):
+                raise ValueError(
+                    f"head={layer!r} has no weight [{count}, ...] with a row for each output; "
+                    "name the layer that has"
+                )
+            for name, w in own.items():
+                by_row = w.ndim > 1 and w.shape[1] == count
+                rows[name] = slice(start, start + count) if by_row else None
             start += count
         return rows
 
@@ -114,15 +119,15 @@ class Replicas(nn.Module):
         """Count the outputs and find the layers that put them out,
         with a pass of ``x`` ``[B, ...]`` as it is scaled.
 
-        Returns the number of outputs. Raises ValueError if the network puts out anything but
-        ``[B, outputs]``, or if the layers named as its head do not make them all.
+        The pass is that of a copy with every weight moved, lest a scale of 1 or a bias of 0 after
+        the head pass for nothing. Returns the number of outputs. Raises ValueError if the network
+        puts out anything but ``[B, outputs]``, or if the layers named as its head do not make them
+        all.
         """
-        network, made = self.replica(0).eval(), {}
+        network, made = _moved(self.replica(0).eval()), {}
         for name, layer in network.named_modules():
-            if name in self._named if self._named else _may_be_head(name, layer):
-                layer.register_forward_hook(
-                    lambda layer, inputs, out, name=name: made.update({name: out})
-                )
+            if name in self._named if self._named else _may_be_head(layer):
+                layer.register_forward_hook(partial(_keep_copy, made, name))
         with torch.no_grad():
             logits = _checked_logits(network(x.to(next(self.parameters()).device)), len(x))
         self.outputs = logits.shape[1]
@@ -344,10 +349,34 @@ def _side_by_side(made, logits):
     return found
 
 
-def _may_be_head(name, layer):
-    """Whether a layer has weights of its own; the whole network, "", only if it has no others."""
-    own = [*layer.parameters(recurse=False)]
-    return bool(own) and (name != "" or len(own) == len([*layer.parameters()]))
+def _may_be_head(layer):
+    """Whether a layer has weights of its own, a matrix among them, and holds no layers with others.
+
+    What torch's parametrizations (``weight_norm``, say) hold is its own.
+    """
+    own = {*layer.parameters(recurse=False)}
+    own |= {*getattr(layer, "parametrizations", nn.Module()).parameters()}
+    return any(w.ndim > 1 for w in own) and own == {*layer.parameters()}
+
+
+def _moved(network):
+    """``network`` itself, every weight moved in place by a factor of its own, and off 0."""
+    weights = [w for w in network.parameters() if w.is_floating_point()]
+    with torch.no_grad():
+        for i, w in enumerate(weights, start=1):
+            factor = 1 + (1 + i / len(weights)) / 16
+            w.copy_(torch.where(w == 0, 1e-3 * factor, w * factor))
+    return network
+
+
+def _keep_copy(made, name, layer, inputs, out):
+    """Forward hook that keeps what a layer puts out before the network may write into it."""
+    made[name] = out.clone() if isinstance(out, torch.Tensor) else out
+
+
+def _is_matrix(w, count):
+    """Whether a layer's weight has a row of several for each of ``count`` outputs."""
+    return w.ndim > 1 and len(w) == count
 
 
 def _same(out, logits):

@@ -354,22 +354,122 @@ def test_no_series_of_seeds_is_refused(seeds):
         Replicas(lambda: mlp((4, 2)), seeds)
 
 
-class Scaled(HeadFirst):
-    """Scales its logits, which no layer then puts out."""
+class After(nn.Module):
+    """A network, and what a weight of the module around it does to its logits."""
 
-    def __init__(self):
+    def __init__(self, change, value, build=HeadFirst):
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(2.0))
+        self.inner, self.change, self.w = build(), change, nn.Parameter(torch.tensor(value))
 
     def forward(self, x):
-        return self.scale * super().forward(x)
+        return self.change(self.inner(x), self.w)
 
 
-def test_a_network_with_a_weight_of_its_own_is_not_its_own_head():
-    model = Replicas(Scaled, [0, 1])
+class Layer(After):
+    """Such a weight in a layer of its own."""
+
+    def __init__(self, change, value):
+        super().__init__(change, value, nn.Identity)
+
+
+class Within(nn.Module):
+    """Hands on what the network in it puts out."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)
+
+
+CHANGES = {  # what comes after the head, and the weight's value, with which it may do nothing
+    "scaled": (lambda y, w: w * y, 2.0),
+    "scaled by 1": (lambda y, w: w * y, 1.0),
+    "temperature of 1": (lambda y, w: y / w, 1.0),
+    "in place": (lambda y, w: y.mul_(w), 1.0),
+    "each scaled": (lambda y, w: w * y, [1.0] * 6),
+    "bias of 0": (lambda y, w: y + w, [0.0] * 6),
+    "gate of 0": (lambda y, w: y + w * y.flip(1), 0.0),
+}
+AROUND = {
+    "module": lambda change, value: After(change, value),
+    "deeper": lambda change, value: Within(After(change, value)),
+    "deeper still": lambda *given: Within(Within(After(*given, lambda: Within(HeadFirst())))),
+    "layer": lambda *given: nn.Sequential(HeadFirst(), Layer(*given)),
+    "layer, deeper": lambda *given: Within(nn.Sequential(HeadFirst(), Within(Layer(*given)))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("around", AROUND)
+def test_what_changes_the_logits_after_the_head_is_not_taken_for_it(change, around):
+    def build():
+        return AROUND[around](*CHANGES[change])
+
+    model = Replicas(build, [0, 1])
     model.find_head(torch.randn(3, 1, 6, 6))
-    with pytest.raises(ValueError, match="no layer puts out the logits"):
+    with pytest.raises(ValueError, match="no layer puts out the logits by itself; name the last"):
         _ = model.head
+    (last,) = (n for n, _ in build().named_modules() if n.endswith("classifier"))
+    named = Replicas(build, [0, 1], head=last)
+    named.find_head(torch.randn(3, 1, 6, 6))
+    assert named.head == {f"{last}.weight": slice(0, 6), f"{last}.bias": slice(0, 6)}
+
+
+class Tokens(nn.Module):
+    """Weights of its own before the body, as a vision transformer has; the head may start at 0."""
+
+    def __init__(self, start=None):
+        super().__init__()
+        self.place, self.inner = nn.Parameter(torch.randn(1, 1, 6, 6)), HeadFirst()
+        if start is not None:
+            nn.init.constant_(self.inner.classifier.weight, start)
+
+    def forward(self, x):
+        return self.inner(x + self.place)
+
+
+@pytest.mark.parametrize(
+    "build", [Tokens, lambda: Tokens(0.0), lambda: Within(Within(Within(HeadFirst())))]
+)
+def test_a_head_is_found_in_a_network_with_weights_before_it_and_however_deep(build):
+    model = Replicas(build, [0, 1])
+    before = state(model)
+    model.find_head(torch.randn(3, 1, 6, 6))
+    assert [name.rpartition("classifier.")[2] for name in model.head] == ["weight", "bias"]
+    assert all(torch.equal(value, before[name]) for name, value in state(model).items())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_head_with_a_parametrized_weight_is_found(bias):
+    def build():
+        network = HeadFirst(bias)
+        nn.utils.parametrizations.weight_norm(network.classifier)
+        return network
+
+    model = Replicas(build, [0, 1])
+    model.find_head(torch.randn(3, 1, 6, 6))
+    assert [*model.head.values()] == [slice(0, 6)] * (2 + bias)
+
+
+def test_a_head_whose_weight_has_columns_for_the_outputs_is_refused(stream):
+    class Columns(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.randn(36, 6)), nn.Parameter(torch.zeros(6))
+
+        def forward(self, x):
+            return x.flatten(1) @ self.weight + self.bias
+
+    train(Columns, Finetune(), stream, CONFIG)
+    for head in (None, "network"):
+        with pytest.raises(ValueError) as error:
+            train(lambda: Within(Columns()), LwF(1.0, warmup=1), stream, CONFIG, head=head)
+        assert str(error.value) == (
+            "head='network' has no weight [6, ...] with a row for each output; "
+            "name the layer that has"
+        )
 
 
 class OddNames(nn.Module):
