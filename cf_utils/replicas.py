@@ -59,10 +59,10 @@ class Replicas(nn.Module):
         dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
         # Set past nn.Module, which would take the template's own parameters for this module's.
         self.__dict__.update(_template=template, _stacked=template[1:] if dense else None)
-        # Number of logits; layers that put them out, name -> how many.
+        # Number of logits; layers that put them out, name -> how many; names given for these.
         self.outputs, self._head = None, None
-        self._named = [head] if isinstance(head, str) else head
-        if unknown := set(self._named or ()) - layers.keys():
+        self.named = _names(head)
+        if unknown := set(self.named or ()) - layers.keys():
             raise ValueError(
                 f"no layer {min(unknown)!r} to be the head; there are {self._known_layers()}"
             )
@@ -126,16 +126,16 @@ class Replicas(nn.Module):
         """
         network, made = _moved(self.replica(0).eval()), {}
         for name, layer in network.named_modules():
-            if name in self._named if self._named else _may_be_head(layer):
+            if name in self.named if self.named else _may_be_head(layer):
                 layer.register_forward_hook(partial(_keep_copy, made, name))
         with torch.no_grad():
             logits = _checked_logits(network(x.to(next(self.parameters()).device)), len(x))
         self.outputs = logits.shape[1]
-        if self._named:
-            self._head = {name: _width(made[name]) for name in self._named if name in made}
+        if self.named:
+            self._head = {name: _width(made[name]) for name in self.named if name in made}
             if sum(self._head.values()) != self.outputs:
                 raise ValueError(
-                    f"head={self._named} puts out {self._head}, "
+                    f"head={self.named} puts out {self._head}, "
                     f"but the network {self.outputs} logits"
                 )
         else:
@@ -308,6 +308,19 @@ def checked_seeds(seeds):
     if not seeds or wrong:
         raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
     return [int(seed) for seed in seeds]
+
+
+def _names(head):
+    """Names of the head's layers as a list, None for None; ValueError for what are no names."""
+    if head is None:
+        return None
+    names = [head] if isinstance(head, str) else head
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        kind = type(head).__name__
+        raise ValueError(
+            f"head is a {kind}; give the name of a layer, e.g. 'classifier', or a list of names"
+        )
+    return list(names) or None
 
 
 def _checked_logits(logits, count):

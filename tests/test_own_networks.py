@@ -4,10 +4,11 @@ from dataclasses import replace
 
 import pytest
 import torch
-from conftest import assert_equal_alone, at, state, train
+from conftest import assert_equal_alone, assert_same_run, at, state, train
 from torch import nn
 from torch.nn import functional as F
 
+from cf_utils import checkpoint
 from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
 from cf_utils.models import mlp
 from cf_utils.replicas import Replicas
@@ -160,6 +161,27 @@ def test_a_head_that_cannot_be_found_is_named_by_the_caller(stream):
         train(Tempered, Finetune(), stream, CONFIG, head="classifier")
     named = train(Tempered, LwF(1.0, warmup=1), stream, CONFIG, head="out")
     assert [*named.model.head] == ["out.weight", "out.bias"]
+
+
+@pytest.mark.parametrize("head", [3, nn.Linear(2, 2), [None], {"fc2": 6}])
+def test_a_head_that_is_no_name_is_refused(head, stream):
+    with pytest.raises(ValueError) as error:
+        train(mlp_of_six, Finetune(), stream, CONFIG, head=head)
+    named = "give the name of a layer, e.g. 'classifier', or a list of names"
+    assert str(error.value) == f"head is a {type(head).__name__}; {named}"
+
+
+def test_a_run_whose_head_is_named_is_kept_and_goes_on(stream, tmp_path):
+    def build():
+        return After(lambda y, w: w * y, 2.0)
+
+    arguments = (tmp_path / "run", build, LwF(1.0, warmup=1), stream, CONFIG, [0, 1])
+    head = "inner.classifier"
+    for until in (2, 3):
+        run = checkpoint.kept(*arguments, device="cpu", until=until, head=head)
+    assert_same_run(run, train(build, LwF(1.0, warmup=1), stream, CONFIG, [0, 1], head=head))
+    with pytest.raises(ValueError, match=r"another head: \['inner.classifier'\], not None"):
+        checkpoint.kept(*arguments, device="cpu")
 
 
 def test_frozen_weights_stay_as_they_are(stream):
