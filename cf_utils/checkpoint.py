@@ -137,7 +137,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test", hea
             state[key] for key in ("weights", "statistics", "frozen", "methods")
         )
         of_run = {key: state[key] for key in KEYS}
-        seeds = told["seeds"] if seeds is None else [int(seed) for seed in seeds]
+        seeds = told["seeds"] if seeds is None else seeds
     except Exception as error:  # a damaged file raises nearly anything
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"{folder} holds no whole run: {reason}") from None

@@ -3,7 +3,6 @@
 import copy
 import hashlib
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 
@@ -11,7 +10,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from cf_utils.checks import is_whole
+from cf_utils.checks import as_list, is_seed
 from cf_utils.models import STACKABLE
 
 
@@ -298,16 +297,13 @@ def _note_buffers(assigned, given, network, inputs, output):
 def checked_seeds(seeds):
     """Seeds as a list of int.
 
-    Raises ValueError unless they are whole numbers of 0 or more, one for each replica.
+    Raises ValueError unless they are whole numbers from 0 to 2**64 - 1, one for each replica.
     """
-    accepted = "give one seed for each replica, a whole number, e.g. range(10)"
-    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
-    seeds = seeds.tolist() if isinstance(seeds, torch.Tensor) else list(seeds)
-    wrong = [seed for seed in seeds if not is_whole(seed) or seed < 0]
-    if not seeds or wrong:
-        raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
-    return [int(seed) for seed in seeds]
+    accepted = "give one seed for each replica, a whole number from 0 to 2**64 - 1, e.g. range(10)"
+    found = as_list(seeds)
+    if not found or not all(is_seed(seed) for seed in found):
+        raise ValueError(f"seeds={found or seeds!r} is not possible; {accepted}")
+    return [int(seed) for seed in found]
 
 
 def _names(head):

@@ -16,7 +16,7 @@ from cf_utils.methods.base import Moments, take
 from cf_utils.progress import watching
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas, digest, evaluating
-from cf_utils.streams import mask_logits
+from cf_utils.streams import check_stream, mask_logits
 
 log = logging.getLogger(__name__)
 PRECISIONS = ("float32", "bfloat16")
@@ -335,6 +335,7 @@ def start_from(
             f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder"
         )
     device = pick_device(device)
+    check_stream(stream)
     model = copy.deepcopy(replicas)
     blank = torch.zeros(len(replicas), len(stream))
     run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
@@ -355,6 +356,7 @@ def proceed(run, stream, until=None, device="auto", observers=(), **changes):
         raise ValueError(f"proceed takes a Run, not {type(run).__name__}; run_stream starts one")
     if unknown := changes.keys() - {"method", "config"}:
         raise ValueError(f"{min(unknown)} can't change within a run; method and config can")
+    check_stream(stream)
     run = copy.deepcopy(run)
     run.methods, before = changes.get("method", run.methods), run.config
     run.config = changes.get("config", before)

@@ -123,6 +123,15 @@ def test_impossible_count_of_shapes_is_refused(count):
         shapes.generate(count)
 
 
+@pytest.mark.parametrize("make", [shapes.generate, shapes.generate_striped])
+@pytest.mark.parametrize("seed", [2**70, -1, None, "1"])
+def test_impossible_seed_of_shapes_is_refused(make, seed):
+    with pytest.raises(ValueError) as error:
+        make(9, seed)
+    expected = f"seed={seed!r} is not possible; it is a whole number from 0 to 2**64 - 1"
+    assert str(error.value) == expected
+
+
 def test_striped_shapes_lie_where_their_masks_say():
     (images, labels, masks), again, other = (
         shapes.generate_striped(90, seed) for seed in (0, 0, 1)

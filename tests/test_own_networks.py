@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from conftest import assert_equal_alone, assert_same_run, at, state, train
@@ -12,7 +13,7 @@ from cf_utils import checkpoint
 from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
 from cf_utils.models import mlp
 from cf_utils.replicas import Replicas
-from cf_utils.training import TrainConfig
+from cf_utils.training import TrainConfig, proceed
 from cf_utils.vectors import in_part
 
 CONFIG = TrainConfig(epochs=2, batch_size=9, lr=0.02, optimizer="adam", weight_decay=0.1)
@@ -365,15 +366,45 @@ def test_what_does_not_fit_is_said_in_one_sentence(stream, change, said):
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("seeds", [(seed for seed in (0, 1)), range(2), torch.arange(2), (0, 1)])
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        (seed for seed in (0, 1)),
+        range(2),
+        torch.arange(2),
+        np.arange(2),
+        [*torch.arange(2)],
+        (0, 1),
+    ],
+)
 def test_seeds_may_come_in_any_series(seeds):
     assert Replicas(lambda: mlp((4, 2)), seeds).seeds == [0, 1]
 
 
-@pytest.mark.parametrize("seeds", [None, 3, "01"])
+@pytest.mark.parametrize("seeds", [None, 3, "01", np.array(3), torch.tensor(3), {0, 1}, {0: 1}])
 def test_no_series_of_seeds_is_refused(seeds):
     with pytest.raises(ValueError, match="is not possible; give one seed for each replica"):
         Replicas(lambda: mlp((4, 2)), seeds)
+
+
+@pytest.mark.parametrize("seed", [2**70, 2**64, -1, -(2**70), None, "1"])
+def test_seeds_that_torch_does_not_take_are_refused_with_those_that_it_does(seed):
+    with pytest.raises(ValueError) as error:
+        Replicas(lambda: mlp((4, 2)), [0, seed])
+    assert str(error.value) == (
+        f"seeds=[0, {seed!r}] is not possible; give one seed for each replica, "
+        "a whole number from 0 to 2**64 - 1, e.g. range(10)"
+    )
+    assert Replicas(lambda: mlp((4, 2)), [0, 2**64 - 1]).seeds == [0, 2**64 - 1]
+
+
+def test_images_in_place_of_a_stream_are_refused(images, stream):
+    for call in (
+        lambda: train(mlp_of_six, Finetune(), images, CONFIG),
+        lambda: proceed(train(mlp_of_six, Finetune(), stream, CONFIG, until=1), images),
+    ):
+        with pytest.raises(ValueError, match="stream is of type Images; give a Stream"):
+            call()
 
 
 class After(nn.Module):
