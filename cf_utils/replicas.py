@@ -2,6 +2,7 @@
 
 import copy
 import hashlib
+import inspect
 from collections import Counter
 from contextlib import contextmanager
 from functools import partial
@@ -9,6 +10,7 @@ from functools import partial
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.parameter import is_lazy
 
 from cf_utils.checks import as_list, is_seed
 from cf_utils.models import STACKABLE
@@ -238,7 +240,17 @@ def _name(key):
 
 
 def _built(build, seeds):
-    """A network for each of ``seeds``; torch's generators are left as they were."""
+    """A network for each of ``seeds``; torch's generators are left as they were.
+
+    ValueError if build needs arguments, or builds no networks that can be stacked.
+    """
+    if needed := _needed(build):
+        name = getattr(build, "__name__", "<lambda>").replace("<lambda>", "Net")
+        given = ", ".join(f"{argument}=..." for argument in needed)
+        raise ValueError(
+            f"the builder needs {', '.join(needed)}, but is called without arguments; "
+            f"give lambda: {name}({given})"
+        )
     networks = []
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         for seed in seeds:
@@ -249,7 +261,29 @@ def _built(build, seeds):
             f"the builder returned a {type(networks[0]).__name__}; "
             "it has to build a torch.nn.Module"
         )
+    for name, layer in networks[0].named_modules():
+        if any(map(is_lazy, [*layer._parameters.values(), *layer._buffers.values()])):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) does not know its size yet; give it one, "
+                "or run the network once in its builder"
+            )
+    shapes = [
+        [(name, value.shape) for name, value in (*one.named_parameters(), *one.named_buffers())]
+        for one in networks
+    ]
+    if any(other != shapes[0] for other in shapes):
+        raise ValueError("the builder returns networks of different shapes for different seeds")
     return networks
+
+
+def _needed(build):
+    """Names of the arguments that ``build`` can't be called without."""
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
 def _ties(network):
@@ -331,6 +365,11 @@ def _checked_logits(logits, count):
         raise ValueError(
             f"the network puts out {shape} for {count} images; "
             "it has to put out logits [batch, outputs]"
+        )
+    if not logits.is_floating_point():
+        kind = str(logits.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"the network puts out {kind} numbers; logits are floating-point, e.g. float32"
         )
     return logits
 

@@ -10,7 +10,7 @@ import torch
 from torch import optim
 from torch.nn import functional as F
 
-from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
+from cf_utils.checks import as_list, check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
 from cf_utils.methods.base import Moments, take
 from cf_utils.progress import watching
@@ -239,7 +239,13 @@ class Loop:
             looked_at = (
                 self.model.relus if any(method.uses_hidden for method in self.methods) else ()
             )
-            raw, batch.hidden = self.model.activations(x, looked_at)
+            with _saying_why(self.t):
+                raw, batch.hidden = self.model.activations(x, looked_at)
+            if not raw.requires_grad:
+                raise ValueError(
+                    "no gradient leads from the logits to a weight that trains, so that there is "
+                    "nothing to train; detach() and argmax, say, cut it off"
+                )
             raw = raw.to(next(self.model.parameters()).dtype)
             logits = raw if self.all_count else mask_logits(raw, batch.y, self.allowed)
             loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
@@ -268,6 +274,20 @@ class Loop:
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
+
+
+@contextmanager
+def _saying_why(t):
+    """Turn what batch-norm raises for a batch of one sample into a sentence."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("Expected more than 1 value per channel"):
+            raise
+        raise ValueError(
+            f"task {t + 1} gives a batch of a single sample, on which batch-norm cannot train; "
+            "it needs two samples or more"
+        ) from None
 
 
 def _checked_penalty(penalty, method, loss):
@@ -375,6 +395,9 @@ def _go_on(run, stream, device, observers, until):
     _check(run, stream, until)
     run.methods = _copied(run.methods, len(run.model))
     _check_fits(run.model, run.methods, run.config)
+    observers = as_list(given := observers)
+    if observers is None:
+        raise ValueError(f"observers={given!r} is no list; give e.g. [observers.Curves(100)]")
     if strange := [one for one in observers if not isinstance(one, Moments)]:
         raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
     for one in run.methods:

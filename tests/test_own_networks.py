@@ -1,6 +1,7 @@
 """Networks as people bring them: frozen parts, shared layers, heads of every kind."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import checkpoint
-from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
+from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF, Moments, Replay
 from cf_utils.models import mlp
 from cf_utils.replicas import Replicas
 from cf_utils.training import TrainConfig, proceed
@@ -320,12 +321,33 @@ class Returns(nn.Module):
             "the network puts out [2] for 2 images; it has to put out logits",
         ),
         (lambda y: y.unsqueeze(1).expand(-1, 3, -1), "the network puts out [2, 3, 6] for 2 images"),
+        (
+            lambda y: (100 * y).long(),
+            "the network puts out int64 numbers; logits are floating-point, e.g. float32",
+        ),
+        (lambda y: F.one_hot(y.argmax(1), 6), "the network puts out int64 numbers; logits are"),
+        (lambda y: y > 0, "the network puts out bool numbers; logits are floating-point"),
+        (lambda y: y + 0j, "the network puts out complex64 numbers; logits are floating-point"),
+        (lambda y: y.argmax(1), "the network puts out [2] for 2 images"),
+        (
+            lambda y: y.detach(),
+            "no gradient leads from the logits to a weight that trains, so that there is nothing "
+            "to train; detach() and argmax, say, cut it off",
+        ),
+        (lambda y: F.one_hot(y.argmax(1), 6).float(), "no gradient leads from the logits to a"),
     ],
 )
 def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, said):
     with pytest.raises(ValueError) as error:
         train(lambda: Returns(what), Finetune(), stream, CONFIG, seeds)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+class Needing(nn.Linear):
+    """Can't be built without arguments."""
+
+    def __init__(self, width, *layers, classes, depth=2, **options):
+        super().__init__(width, classes)
 
 
 @pytest.mark.parametrize(
@@ -344,6 +366,31 @@ def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, s
         ),
         ({"seeds": [True]}, "is not possible"),
         ({"seeds": [-1]}, "is not possible"),
+        ({"observers": Moments()}, "is no list; give e.g. [observers.Curves(100)]"),
+        (
+            {"build": Needing},
+            "the builder needs width, classes, but is called without arguments; "
+            "give lambda: Needing(width=..., classes=...)",
+        ),
+        (
+            {"build": lambda width, depth=2: mlp((36, width, 6))},
+            "the builder needs width, but is called without arguments; give lambda: Net(width=...)",
+        ),
+        ({"build": partial(nn.Linear, 36)}, "the builder needs out_features, but is called"),
+        ({"build": nn.Linear}, "give lambda: Linear(in_features=..., out_features=...)"),
+        (
+            {"build": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(6))},
+            "layer '1' (LazyLinear) does not know its size yet; give it one, or run the network "
+            "once in its builder",
+        ),
+        (
+            {"build": lambda: nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d(), nn.Linear(36, 6))},
+            "layer '1' (LazyBatchNorm1d) does not know its size yet",
+        ),
+        (
+            {"build": lambda: mlp((36, int(torch.randint(99, (1,))), 6))},
+            "the builder returns networks of different shapes for different seeds",
+        ),
         (
             {"method": ActivationL1(1.0), "build": lambda: mlp((36, 6))},
             "ActivationL1 looks at what ReLUs put out",
@@ -364,6 +411,55 @@ def test_what_does_not_fit_is_said_in_one_sentence(stream, change, said):
     with pytest.raises(ValueError) as error:
         train(stream=stream, **arguments)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_lazy_layers_that_have_run_are_layers_like_any(stream):
+    def build():
+        network = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(6))
+        network(torch.zeros(2, 1, 6, 6))
+        return network
+
+    assert [*train(build, EWC(1.0), stream, CONFIG).model.head] == ["3.weight", "3.bias"]
+
+
+def normed(linear):
+    """Batch-norm of units, or of the pixels of a convolution."""
+    body = [nn.Flatten(), nn.Linear(36, 48), nn.BatchNorm1d(48)]
+    image = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten()]
+    return nn.Sequential(*(body if linear else image), nn.Linear(48, 6))
+
+
+def with_one_sample_in(images, t):
+    """A stream of three tasks, of which one has one training sample."""
+    groups = [[0, 1], [2, 3], [4, 5]]
+    kept = ~torch.isin(images.y_train, torch.tensor(groups[t]))
+    kept[torch.nonzero(images.y_train == groups[t][0])[0]] = True
+    one = replace(images, x_train=images.x_train[kept], y_train=images.y_train[kept])
+    from cf_utils import streams
+
+    return streams.split(one, groups)
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+@pytest.mark.parametrize("build", [lambda: mlp((36, 8, 6), "batch"), lambda: normed(linear=True)])
+@pytest.mark.parametrize("t", [0, 1])
+def test_batch_norm_refuses_a_task_of_one_sample_in_a_sentence(images, build, seeds, t):
+    with pytest.raises(ValueError) as error:
+        train(build, Finetune(), with_one_sample_in(images, t), CONFIG, seeds)
+    assert str(error.value) == (
+        f"task {t + 1} gives a batch of a single sample, on which batch-norm cannot train; "
+        "it needs two samples or more"
+    )
+
+
+def test_one_sample_trains_where_it_can(images):
+    stream = with_one_sample_in(images, 1)
+    for build, method in (
+        (mlp_of_six, Finetune()),
+        (lambda: normed(linear=False), Finetune()),  # an image has pixels enough
+        (lambda: normed(linear=True), Replay(20)),  # which adds stored samples
+    ):
+        assert train(build, method, stream, CONFIG).accuracy.isfinite().all()
 
 
 @pytest.mark.parametrize(
