@@ -577,8 +577,15 @@ def test_what_is_hidden_is_no_class_and_no_image(tmp_path):
         ".ipynb_checkpoints/0-checkpoint.png",
         "__MACOSX/cat/0.png",
         "cat/.ipynb_checkpoints/0.png",
+        "__pycache__/0.png",
+        "$RECYCLE.BIN/cat/0.png",
+        "#recycle/0.png",
     ):
         paint(folder / "train" / name, (9, 9, 9))
+    for name in (".git", "__pycache__", "lost+found", "System Volume Information"):
+        for place in (folder / "train" / "dog", folder / "test"):  # as a class, and in one
+            (place / name).mkdir()
+    (folder / "test" / "__pycache__" / "x.pyc").write_text("")
     for name in ("cat/._0.png", "dog/.DS_Store", ".DS_Store", "dog/Thumbs.db", "cat/@eaDir/0.png"):
         paint(folder / "test" / name, 9, format="png")
     with warnings.catch_warnings():
