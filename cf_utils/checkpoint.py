@@ -7,12 +7,11 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import torch
 from safetensors.torch import save_file
 
-from cf_utils.files import atomic, locked, plain, write_json
+from cf_utils.files import atomic, locked, write_json
 from cf_utils.replicas import Replicas, digest
 from cf_utils.training import Run, TrainConfig, count_outputs, proceed, run_stream, take_over
 
@@ -82,34 +81,6 @@ def train_all(train, jobs):
         if len(found) < len(jobs):
             time.sleep(0.5)
     return {job: found[job] for job in jobs}
-
-
-def measured(file, measure, build, method, stream, config=None, seeds=range(10), evaluate="test"):
-    """What ``measure()`` finds in a run, a dict, kept as JSON in ``file``: what stays of a run
-    when its weights, too large to be handed on, are gone.
-
-    Read from ``file`` if it is there, and then neither trained nor measured. The other arguments
-    say which run, as of ``kept``. Raises ValueError if the file is of another run or no such file,
-    BlockingIOError if another process is at it.
-    """
-    file, config = Path(file), config or TrainConfig()
-    methods, model = (
-        method if isinstance(method, list | tuple) else [method],
-        Replicas(build, seeds),
-    )
-    start = SimpleNamespace(seeds=model.seeds, model=model, start=digest(model.weights))
-    told = plain(_told(start, methods, stream, config, evaluate))
-    file.parent.mkdir(parents=True, exist_ok=True)
-    with locked(file.with_name(f".{file.name}.lock")):
-        if not file.exists():
-            write_json(file, {"run": told, "measured": measure()})
-    try:
-        content = json.loads(file.read_text(encoding="utf-8"))
-        then, found = content["run"], content["measured"]
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(f"{file} does not hold what was measured; delete it") from None
-    _compare(then, told, file, "delete the file to measure anew")
-    return found
 
 
 def _taken_over(run, first, method, stream, device):
@@ -269,13 +240,16 @@ def _json(value):
     return [_json(v) for v in value] if isinstance(value, list | tuple | range) else value
 
 
-def _compare(then, now, folder, remedy="delete the folder to start anew"):
+def _compare(then, now, folder):
     for key in [*now, *then]:
         was, value = then.get(key), now.get(key)
         if was != value:
             shown = "" if len(f"{was}{value}") > 200 else f": {was!r}, not {value!r}"
             key = key.partition("/")[2] or key
-            raise ValueError(f"the run in {folder} was trained with another {key}{shown}; {remedy}")
+            raise ValueError(
+                f"the run in {folder} was trained with another "
+                f"{key}{shown}; delete the folder to start anew"
+            )
 
 
 def _state(thing, name):

@@ -314,37 +314,3 @@ def test_processes_share_runs_and_none_is_trained_twice(stream, tmp_path):
     found = checkpoint.train_all(train, jobs)
     assert [*found.items()] == [*zip(jobs, (1, 2, 3), strict=True)]
     assert tried == ["a", "busy", "b", "busy", "busy"]
-
-
-def test_what_was_measured_is_read_where_the_weights_are_gone(stream, tmp_path):
-    config, file, calls = CONFIGS["adam"], tmp_path / "kept" / "0, ewc.json", []
-
-    def look():
-        calls.append("trained")
-        return {"accuracy": [0.5, 1.0]}
-
-    for _ in range(2):
-        found = checkpoint.measured(file, look, small(), EWC(1.0), stream, config, [0])
-        assert found == {"accuracy": [0.5, 1.0]} and calls == ["trained"]
-    message = "was trained with another EWC strength: 1.0, not 2.0; delete the file to measure anew"
-    with pytest.raises(ValueError, match=message):
-        checkpoint.measured(file, look, small(), EWC(2.0), stream, config, [0])
-    with pytest.raises(ValueError, match="was trained with another seeds"):
-        checkpoint.measured(file, look, small(), EWC(1.0), stream, config, [1])
-    with locked(file.with_name(f".{file.name}.lock")), pytest.raises(BlockingIOError):
-        checkpoint.measured(file, look, small(), EWC(1.0), stream, config, [0])
-    file.write_text("{", encoding="utf-8")
-    with pytest.raises(ValueError, match="does not hold what was measured; delete it"):
-        checkpoint.measured(file, look, small(), EWC(1.0), stream, config, [0])
-
-
-def test_what_was_measured_is_of_the_run_that_was_kept(stream, tmp_path):
-    config = CONFIGS["fresh"]
-    run = checkpoint.kept(
-        tmp_path / "run", small(), EWC(1.0), stream, config, [0], device="cpu", until=1
-    )
-    file = tmp_path / "measured.json"
-    checkpoint.measured(file, run.accuracy.tolist, small(), EWC(1.0), stream, config, [0])
-    assert json.loads(file.read_text("utf-8"))["run"] == json.loads(
-        (tmp_path / "run" / "run.json").read_text("utf-8")
-    )
