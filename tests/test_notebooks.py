@@ -40,11 +40,10 @@ def check_00b(n):
 def check_01(n):
     assert n["test accuracy/plain, joint"] > 0.85
     assert n["test accuracy/plain"] < 0.25, "sequential training forgets all but the last task"
+    assert n["test accuracy/replay"] > 0.5, "replay does not"
     assert 5 < n["half-life/plain"] < 40
     assert n["old/batch-norm"] > n["old/plain"]
-    assert n["gap task 3/joint, with replay"] > n["gap task 3/no replay"]
-    assert n["silhouette all digits/plain, joint"] > n["silhouette all digits/plain"] + 0.1
-    assert n["steps to half/0.0003"] > n["steps to half/0.003"]
+    assert n["task-aware/replay"] > 0.85
 
 
 def check_02(n):
@@ -270,15 +269,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
 
 
 SMALL = {
-    "01": [
-        "lenet_seeds=1",
-        "lenet_digits=100",
-        "turned_digits=600",
-        "map_seeds=1",
-        "map_points=100",
-        "curve_images=10",
-        "maps=[tsne]",
-    ],
+    "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "maps=[tsne]"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "05a": ["levels=2", "permutations=2", "permuted_images=200"],
