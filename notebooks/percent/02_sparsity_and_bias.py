@@ -187,11 +187,17 @@ train("dropout 0.2", partial(models.mlp, dropout=0.2))
 
 # %%
 panel = [*kinds, "dropout 0.2"]
-rows = {
-    label: {name: 100 * np.stack([after[key] for after in looks[name]], 1) for name in panel}
-    for label, key in (("sparsity (%)", "sparsity"), ("dead units (%)", "dead"))
-}
-fig, table = plots.over_tasks(rows, [panel], names)
+fig, axes = plt.subplots(1, 2, figsize=(11.5, 3.4))
+tables = []
+for ax, key, label in zip(
+    axes, ("sparsity", "dead"), ("sparsity (%)", "dead units (%)"), strict=True
+):
+    for i, name in enumerate(panel):
+        of = 100 * np.stack([after[key] for after in looks[name]], 1)
+        tables.append(plots.band(ax, names, of, name, index=i).assign(measure=label))
+    ax.set(xlabel="after task", ylabel=label, ylim=(-3, 103))
+    plots.end_labels(ax, gap=0.075)
+table = pd.concat(tables).rename(columns={"x": "after", "label": "network"})
 note = (
     f"{caption}. {len(images.y_test):,} test digits of all "
     "classes; bands: 95 %. Dead: silent for every test digit."
