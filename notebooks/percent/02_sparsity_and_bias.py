@@ -3,10 +3,10 @@
 #
 # **Why do the hidden units of a network fall silent as it learns task after task, and do its biases switch them off?**
 #
-# **Answer.** At a learning rate of 0.001 the share of zeros among the hidden activations
-# (*sparsity*) grows from 48%<!--=02 sparsity task 1/plain as .0%--> after the first task to 89%<!--=02 sparsity task 5/plain as .0%--> after the fifth; at a fiftieth of
-# that rate it does not grow. The biases fall, but putting them back undoes 0.2%<!--=02 undone/biases put back as .1%--> of the growth:
-# each layer's weights silence that layer's units. Batch-norm prevents it, and forgets all the same.
+# **Answer.** *Sparsity*, the share of zeros among the hidden activations, grows from 48%<!--=02 sparsity task 1/plain as .0%--> to 89%<!--=02 sparsity task 5/plain as .0%-->
+# over five tasks at a learning rate of 0.001; at a fiftieth of that rate it does not grow. The biases
+# fall, but they do not do it: each layer's weights silence that layer's units. Batch-norm prevents the
+# silence, and forgets all the same.
 #
 # *Numbers in the text are those of the full run: all of MNIST, ten seeds, half an hour on one core. At quick settings the notebook takes about a minute on two cores.*
 #
@@ -223,9 +223,9 @@ results.save_figure(fig, folder, "sparsity", table, note)
 # When a task begins, the network still gives old answers to new digits, and is corrected hard. With
 # large steps the quickest correction may push whole units below zero.
 #
-# **Prediction.** Then sparsity hardly grows at a small rate (by less than five points at 2e-5), and
-# grows less at 1e-4 than at 1e-3. And at 1e-3 more than half of the second task's growth comes in
-# its first 50 steps, while the old answers go.
+# **Prediction.** If so, sparsity hardly grows at a small rate, and less at a tenth of the usual rate
+# than at that. And more than half of the second task's growth comes in its first 50 steps, while the
+# old answers go.
 
 # %%
 rate_of = dict(sorted(({rate: f"lr {rate:g}" for rate in rates} | {lr: "plain"}).items()))
@@ -288,12 +288,11 @@ results.save_figure(fig, folder, "when", pd.concat(tables).rename(columns={"x": 
 # five tasks; the larger the rate, the more it grows. At every rate each task is learned (right
 # panel), and forgotten. A network can forget without falling silent.
 #
-# **It comes in the first steps of a task.** At 0.001 the second task's first 50 steps bring 95%<!--=02 early growth/plain as .0%--> of
-# its growth, just as the old answers go and the new ones come. At a tenth of the rate the same
-# happens later, and less.
+# **It comes in the first steps of a task.** The first 50 steps bring 95%<!--=02 early growth/plain as .0%--> of the second task's growth,
+# just as the answers change hands. At a tenth of the rate the same happens later, and less.
 #
-# This is a coincidence in time, not yet a cause. It would fit steps that are too long: one that takes
-# an old answer back lowers the units that spoke for it, on other digits too. We have not tested that.
+# That is a coincidence in time, not yet a cause. It would fit long steps: one that takes an old answer
+# back lowers the units that spoke for it, on other digits too. We have not tested that.
 #
 # ## Does weight decay help?
 #
@@ -331,17 +330,17 @@ results.save_figure(fig, folder, "decay", table, note)
 
 # %% [markdown]
 # **Weight decay does not arrest the growth, stopped or not.** Up to a decay of 1 sparsity ends where
-# it does without. At 5 it ends at 76% ± 6%<!--=02 sparsity task 5/decay 5, stopped at 98 % as ±.0%--> in our ten runs and at 92 % in the notes' one,
-# which with so wide a spread is undecided.
+# it does without. At the largest decay our ten runs end at 76% ± 6%<!--=02 sparsity task 5/decay 5, stopped at 98 % as ±.0%--> and the notes' one run at
+# 92 %: with so wide a spread that is undecided.
 #
-# **The features that are left are few, but not high.** Both stopped, the mean active one is 3.2 ± 0.6<!--=02 feature task 5/decay 5, stopped at 98 % as ±.1f-->
-# with the largest decay and 7.2 ± 1.5<!--=02 feature task 5/decay 0.01, stopped at 98 % as ±.1f--> with the usual one. Training all epochs says the same. The
-# notes looked at colour scales, and may mean the largest feature; we measured the mean.
+# **The features that are left are few, but not high.** The mean active one is 3.2 ± 0.6<!--=02 feature task 5/decay 5, stopped at 98 % as ±.1f--> with the
+# largest decay and 7.2 ± 1.5<!--=02 feature task 5/decay 0.01, stopped at 98 % as ±.1f--> with the usual one (both stopped). Trained for all epochs it is lower too.
+# The notes may mean the largest feature of their maps; we measured the mean.
 #
 # ## Where do features and gradients go, task by task?
 #
-# First, what the hidden units say to a hundred test digits after each task. Then, how hard each
-# weight was pulled in each task: the sum of |gradient| over its steps.
+# First, what the hidden units say to a hundred test digits. Then, how hard each weight was pulled in
+# a task: the sum of |gradient| over its steps.
 #
 # **Prediction (notes).** Without batch-norm most units fall silent by task 3. Under L1 the
 # features that are left are about a tenth as large. The head, the last layer, is pulled far harder
@@ -475,9 +474,8 @@ fig, axes, table = plots.dot_columns(groups, "joint training on all ten digits")
 results.save_figure(fig, folder, "joint", table, f"{caption}; 95 % intervals.")
 
 # %% [markdown]
-# **Up to λ = 1 our numbers lie within two points of the notes'.** At λ = 2 they had one run, at
-# 91 %. Our ten differ widely, 75.9% ± 18.0%<!--=02 accuracy task 1/joint, λ = 2 as ±.1%-->, which one run could not tell. The appendix
-# shows the units that are left.
+# **Up to λ = 1 our numbers lie within two points of the notes'.** At the largest λ their one run has
+# 91 %. Our ten differ widely, 75.9% ± 18.0%<!--=02 accuracy task 1/joint, λ = 2 as ±.1%-->, which one run could not tell.
 #
 # ## Do the biases fall?
 #
@@ -674,9 +672,9 @@ Markdown(
 # back to 47%<!--=02 swapped, sparsity of layer 1/layer 1's weights as .0%-->, and the second layer stays as silent as it was. With the second layer's old weights
 # it is the other way round.
 #
-# As predicted, layer 1 undoes most of the whole growth, 71%<!--=02 undone/layer 1 put back as .0%-->, and layer 2 undoes 28%<!--=02 undone/layer 2 put back as .0%-->. That layer
-# 1 has the larger share is no sign that it drives the other: it has more units, and they fall further.
-# (The last row is the old network again but for its head: a check.)
+# As predicted, the first layer undoes most of the whole growth, 71%<!--=02 undone/layer 1 put back as .0%-->, and the second 28%<!--=02 undone/layer 2 put back as .0%-->. That does
+# not make the first the driver of the other: it has more units, and they fall further. (The last row
+# is the old network again but for its head: a check.)
 #
 # **No group of pixels does it alone.** Old weights on the bright pixels undo 6%<!--=02 undone/layer 1, mostly bright pixels put back as .0%-->, those on the others
 # next to nothing. A unit far below zero stays there when a part of its weights lifts it.
@@ -776,8 +774,8 @@ _ = results.save_run(folder, "02", images.name, settings, range(seeds), numbers,
 # %% [markdown]
 # ## Appendix: all maps and distributions
 #
-# Features with and without the penalty; Σ |gradient| of the second layer and of the head; the
-# gradients' table; distributions of biases and weights.
+# Features with and without the penalty; gradients of the second layer and of the head, and their
+# table; distributions of biases and weights.
 
 # %%
 ends = {
@@ -850,12 +848,12 @@ results.save_figure(fig, folder, "histograms", pd.concat(tables), note)
 # %% [markdown]
 # ## Takeaways
 #
-# - **With AdamW at a rate of 0.001 sequential training makes a ReLU network sparse**, from
-#   48%<!--=02 sparsity task 1/plain as .0%--> to 89%<!--=02 sparsity task 5/plain as .0%-->. At 2e-5 it does not.
+# - **With AdamW at a rate of 0.001 sequential training makes a ReLU network sparse.** At a fiftieth of
+#   that rate it does not.
 # - **A drift that goes along with a change need not cause it.** Biases fall, but holding them or
 #   putting them back changes next to nothing.
-# - **Each layer's weights silence that layer's units**, by a push of all pixels in the shape of the new
-#   digits. Putting back the first layer's undoes 71%<!--=02 undone/layer 1 put back as .0%--> of the growth, the second's 28%<!--=02 undone/layer 2 put back as .0%-->.
+# - **Each layer's weights silence that layer's units.** In the first layer all pixels take part, in the
+#   shape of the new digits. Its old weights undo 71%<!--=02 undone/layer 1 put back as .0%--> of the growth, the second layer's 28%<!--=02 undone/layer 2 put back as .0%-->.
 # - **Sparsity is not what forgets.** With batch-norm, or at a small learning rate, it does not grow,
 #   and over all ten digits both forget as completely.
 # - **Open: whether living units know more.** Told the task, batch-norm has 7% ± 8%<!--=02 task-aware gain/batch-norm as ±.0%--> more of the old
