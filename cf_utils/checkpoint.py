@@ -29,13 +29,14 @@ def kept(
     device="auto",
     first=None,
     until=None,
+    head=None,
 ):
     """``training.run_stream`` that keeps the run in ``folder``, and goes on with what is there.
 
     A run that is there whole is read, so that a notebook executed again with the same settings
     trains nothing twice. What a method in the list records in its attributes is kept with it.
     first: a Run on the first task that the method takes over, in place of training it
-    (``training.take_over``). until: as of ``run_stream``.
+    (``training.take_over``). until, head: as of ``run_stream``.
     Raises ValueError, and leaves the folder as it is, if it holds a run of other settings, network
     or data, and BlockingIOError if another process is at it.
     """
@@ -43,10 +44,10 @@ def kept(
     folder.parent.mkdir(parents=True, exist_ok=True)
     with locked(folder.with_name(f".{folder.name}.lock")):
         if (folder / "run.json").exists():
-            run = load(folder, build, method, stream, config, seeds, evaluate)
+            run = load(folder, build, method, stream, config, seeds, evaluate, head)
         else:
             run = run_stream(
-                build, method, stream, config, seeds, device, evaluate=evaluate, until=0
+                build, method, stream, config, seeds, device, evaluate=evaluate, until=0, head=head
             )
             if first is not None:
                 run = _taken_over(run, first, method, stream, device)
@@ -120,11 +121,11 @@ def save(run, stream, folder):
     write_json(there, told)
 
 
-def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
+def load(folder, build, method, stream, config, seeds=None, evaluate="test", head=None):
     """The Run that ``save`` wrote; ``training.proceed(load(...), stream)`` goes on with it.
 
-    build, method, stream, config, evaluate: as the run began with; seeds: too, None for whichever
-    it had. All of it is on the CPU until it goes on. Nothing in the files is executed.
+    build, method, stream, config, evaluate, head: as the run began with; seeds: too, None for
+    whichever it had. All of it is on the CPU until it goes on. Nothing in the files is executed.
     Raises ValueError if the folder holds no whole run, or one of another network, method, stream or
     settings.
     """
@@ -136,11 +137,11 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test"):
             state[key] for key in ("weights", "statistics", "frozen", "methods")
         )
         of_run = {key: state[key] for key in KEYS}
-        seeds = told["seeds"] if seeds is None else [int(seed) for seed in seeds]
+        seeds = told["seeds"] if seeds is None else seeds
     except Exception as error:  # a damaged file raises nearly anything
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise ValueError(f"{folder} holds no whole run: {reason}") from None
-    model = Replicas(build, seeds)
+    model = Replicas(build, seeds, head)
     methods = [copy.deepcopy(m) for m in (method if isinstance(method, list | tuple) else [method])]
     known = {"seeds": model.seeds, "methods": methods, "config": config, "evaluate": evaluate}
     run = Run(model=model, start=digest(model.weights), **known, **of_run)
@@ -221,6 +222,7 @@ def _told(run, methods, stream, config, evaluate):
             for task in stream.tasks
         ],
         "evaluate": evaluate,
+        "head": run.model.named,
         "methods": [type(method).__name__ for method in methods],
     }
     for i, method in enumerate(methods):

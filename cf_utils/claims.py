@@ -20,13 +20,14 @@ from scipy import stats
 from cf_utils.files import ROOT, plain
 from cf_utils.metrics import ratio_of_means
 from cf_utils.results import summary
-from cf_utils.settings import read_sections
+from cf_utils.settings import Computed, default_parameters, read_sections
 
 CLAIMS = ROOT / "notebooks" / "claims.csv"
 FULL = ROOT / "notebooks" / "settings" / "full.yaml"
 KINDS = ("source", "prediction", "exploratory", "check")
 VERDICTS = ("reproduced", "not reproduced", "changed", "undecided")
 NOT_DECIDED = "not decided at these settings"
+INERT = ("out", "threads")  # parameters that leave what is claimed as it is, up to rounding
 LIMITS = ("above", "below", "within")
 
 
@@ -138,9 +139,9 @@ def read_claims(notebook, numbers, parameters, file=CLAIMS, full=FULL):
     """What became of a notebook's claims: one dict for each row of claims.csv, in its order.
 
     numbers: name -> one value a seed. parameters: a mapping that has the notebook's variables,
-    ``globals()``. Where one of them has another value than the settings file ``full`` says, every
-    verdict is NOT_DECIDED, and each dict has the names of those that differ as ``differ``. Raises
-    ValueError for a claim on a number that is not there.
+    ``globals()``. Where one of them has another value than in the full run (``full_parameters``),
+    every verdict is NOT_DECIDED, and each dict has the names of those that differ as ``differ``.
+    Raises ValueError for a claim on a number that is not there.
     """
     found = [decided(row, numbers) for row in claims_of(notebook, file)]
     if not (differ := differing(notebook, parameters, full)):
@@ -149,18 +150,33 @@ def read_claims(notebook, numbers, parameters, file=CLAIMS, full=FULL):
 
 
 def differing(notebook, parameters, full=FULL):
-    """Names of the parameters whose values are not those of the settings file ``full``: its section
-    for all notebooks, for this one's number and for its name. A list equals a tuple.
+    """Names of the parameters, INERT ones left out, whose values are not those of the full run.
+
+    A list equals a tuple.
     """
-    sections, wanted = read_sections(full), {}
-    names = (file.stem for file in full.parents[1].glob(f"percent/{notebook}_*.py"))
-    for section in ("all", notebook, *names):
-        wanted |= sections.get(section, {})
     return [
         name
-        for name, value in wanted.items()
-        if name not in parameters or plain(parameters[name]) != plain(value)
+        for name, value in full_parameters(notebook, full).items()
+        if name not in INERT and (name not in parameters or plain(parameters[name]) != plain(value))
     ]
+
+
+def full_parameters(notebook, full=FULL):
+    """Name -> value of every parameter in the full run of the notebook with this number.
+
+    They are the notebook's own in ``percent/``, and in their place those of the settings file
+    ``full``: its section for all notebooks, for this number and for its name. Of what only running
+    the notebook would tell there is nothing.
+    """
+    import jupytext  # late: it takes a while
+
+    sections, own, given = read_sections(full), {}, {}
+    files = sorted(full.parents[1].glob(f"percent/{notebook}_*.py"))
+    for file in files:
+        own |= default_parameters(jupytext.read(file))
+    for section in ("all", notebook, *(file.stem for file in files)):
+        given |= sections.get(section, {})
+    return {k: v for k, v in own.items() if not isinstance(v, Computed)} | given
 
 
 def decided(row, numbers):

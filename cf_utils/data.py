@@ -46,7 +46,9 @@ IMAGE_TYPES = (
 )
 # fmt: on
 MANY = 2000  # files of a folder whose pixels are kept
-LITTER = ("__MACOSX", "@eaDir", "Thumbs.db", "desktop.ini")  # which macOS, Synology, Windows leave
+# What macOS, Synology, Windows, Linux and Python leave in folders.
+LITTER = ("__MACOSX", "@eaDir", "#recycle", "Thumbs.db", "desktop.ini", "$RECYCLE.BIN")
+LITTER += ("System Volume Information", "lost+found", "__pycache__")
 
 
 class DataError(ValueError):
@@ -113,8 +115,8 @@ def load(name, validation=0, seed=0, train=None):
     ``folder:~/x`` is in the home folder. The classes of a folder are the folders in its ``train``,
     in natural order (2 before 10, so that digits are their own labels); lines ``CLASS<tab>words``
     in ``classes.txt`` or ``words.txt`` name them. Hidden folders and files
-    (``.ipynb_checkpoints``) are ignored; a UserWarning counts other files that are left out, and
-    names one.
+    (``.ipynb_checkpoints``) are ignored, and so is what systems leave (``__pycache__``); a
+    UserWarning counts other files that are left out, and names one.
     Images are turned as their EXIF says, and of several frames the first is read. Grey of 16 bits
     is scaled to 8 by its full range (65,535 is white), floats by theirs, 0 to 1; of colours with 16
     bits the upper 8 are read. Refused are other floats, whole numbers of 32 bits or with a sign,

@@ -105,6 +105,7 @@ def signals(network, x, scores, chunk=None):
     """
     seen = _watched(network)
     for part in _parts(network, x, chunk):
+        seen.clear()
         logits = network(x[part].to(_device(network)))
         outputs = [output for _, _, output in seen.values()]
         every = [
@@ -124,6 +125,7 @@ def _hebbian(network, x, counted, chunk):
             "with ReLU between them; this network has others"
         )
     for part in _parts(network, x, chunk):
+        seen.clear()
         network(x[part].to(_device(network)))
         last = [*seen][-1]
         for name, (layer, inputs, y) in seen.items():
@@ -215,19 +217,29 @@ def _watched(network):
     """A dict that each pass through ``network`` fills:
     name -> (layer with weights, its input, its output), in order.
 
-    ValueError for a layer whose importances have no formula here.
+    To be emptied before each. ValueError for a layer whose importances have no formula here; the
+    pass raises one for a layer that runs twice.
     """
-    seen = {}
+    seen, weights = {}, set()
 
     def note(name, layer, inputs, out):
+        if name in seen:
+            raise ValueError(
+                f"no importances for layer {name!r}, which runs more than once in a pass; "
+                "known are layers that run once"
+            )
         seen[name] = layer, inputs[0].detach(), out
+        return out.clone()  # what goes on is a copy: the network may write into it
 
     for name, layer in network.named_modules():
-        if getattr(layer, "inplace", False):
-            # It would overwrite the output that the layer before it leaves here.
-            layer.inplace = False
-        if next(layer.parameters(recurse=False), None) is None:
+        own = {*layer.parameters(recurse=False)}
+        if not own:
             continue
+        if own & weights:
+            raise ValueError(
+                f"no importances for layer {name!r}, whose weights another layer shares"
+            )
+        weights |= own
         known = isinstance(layer, nn.Linear | nn.BatchNorm1d | nn.BatchNorm2d)
         if isinstance(layer, nn.Conv2d):
             known = (

@@ -20,7 +20,7 @@ from sklearn.neighbors import NearestNeighbors
 from threadpoolctl import threadpool_limits
 from torch.nn import functional as F
 
-from cf_utils.checks import check_count
+from cf_utils.checks import check_seed
 from cf_utils.training import activations, predict
 
 
@@ -191,7 +191,7 @@ def held_out(y, classes, share=0.8, seed=0):
     same digits.
     """
     order = torch.randperm(
-        len(y), generator=torch.Generator().manual_seed(check_count("seed", seed))
+        len(y), generator=torch.Generator().manual_seed(check_seed("seed", seed))
     )
     index = torch.nonzero(torch.isin(y, torch.tensor(list(classes))))[:, 0]
     return index, torch.isin(index, order[: round(share * len(y))])

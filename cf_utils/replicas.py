@@ -2,16 +2,17 @@
 
 import copy
 import hashlib
+import inspect
 from collections import Counter
-from collections.abc import Iterable
 from contextlib import contextmanager
 from functools import partial
 
 import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
+from torch.nn.parameter import is_lazy
 
-from cf_utils.checks import is_whole
+from cf_utils.checks import as_list, is_seed
 from cf_utils.models import STACKABLE
 
 
@@ -59,10 +60,10 @@ class Replicas(nn.Module):
         dense = kinds[:2] == [nn.Sequential, nn.Flatten] and {*kinds[2:]} <= STACKABLE
         # Set past nn.Module, which would take the template's own parameters for this module's.
         self.__dict__.update(_template=template, _stacked=template[1:] if dense else None)
-        # Number of logits; layers that put them out, name -> how many.
+        # Number of logits; layers that put them out, name -> how many; names given for these.
         self.outputs, self._head = None, None
-        self._named = [head] if isinstance(head, str) else head
-        if unknown := set(self._named or ()) - layers.keys():
+        self.named = _names(head)
+        if unknown := set(self.named or ()) - layers.keys():
             raise ValueError(
                 f"no layer {min(unknown)!r} to be the head; there are {self._known_layers()}"
             )
@@ -103,10 +104,15 @@ class Replicas(nn.Module):
             )
         rows, start = {}, 0
         for layer, count in self._head.items():
-            for name, w in self.weights.items():
-                if not layer or name.startswith(f"{layer}."):
-                    by_row = w.ndim > 1 and w.shape[1] == count
-                    rows[name] = slice(start, start + count) if by_row else None
+            own = {n: w for n, w in self.weights.items() if not layer or n.startswith(f"{layer}.")}
+            if not any(_is_matrix(w[0], count) for w in own.values()):
+                raise ValueError(
+                    f"head={layer!r} has no weight [{count}, ...] with a row for each output; "
+                    "name the layer that has"
+                )
+            for name, w in own.items():
+                by_row = w.ndim > 1 and w.shape[1] == count
+                rows[name] = slice(start, start + count) if by_row else None
             start += count
         return rows
 
@@ -114,23 +120,23 @@ class Replicas(nn.Module):
         """Count the outputs and find the layers that put them out,
         with a pass of ``x`` ``[B, ...]`` as it is scaled.
 
-        Returns the number of outputs. Raises ValueError if the network puts out anything but
-        ``[B, outputs]``, or if the layers named as its head do not make them all.
+        The pass is that of a copy with every weight moved, lest a scale of 1 or a bias of 0 after
+        the head pass for nothing. Returns the number of outputs. Raises ValueError if the network
+        puts out anything but ``[B, outputs]``, or if the layers named as its head do not make them
+        all.
         """
-        network, made = self.replica(0).eval(), {}
+        network, made = _moved(self.replica(0).eval()), {}
         for name, layer in network.named_modules():
-            if name in self._named if self._named else _may_be_head(name, layer):
-                layer.register_forward_hook(
-                    lambda layer, inputs, out, name=name: made.update({name: out})
-                )
+            if name in self.named if self.named else _may_be_head(layer):
+                layer.register_forward_hook(partial(_keep_copy, made, name))
         with torch.no_grad():
             logits = _checked_logits(network(x.to(next(self.parameters()).device)), len(x))
         self.outputs = logits.shape[1]
-        if self._named:
-            self._head = {name: _width(made[name]) for name in self._named if name in made}
+        if self.named:
+            self._head = {name: _width(made[name]) for name in self.named if name in made}
             if sum(self._head.values()) != self.outputs:
                 raise ValueError(
-                    f"head={self._named} puts out {self._head}, "
+                    f"head={self.named} puts out {self._head}, "
                     f"but the network {self.outputs} logits"
                 )
         else:
@@ -234,7 +240,17 @@ def _name(key):
 
 
 def _built(build, seeds):
-    """A network for each of ``seeds``; torch's generators are left as they were."""
+    """A network for each of ``seeds``; torch's generators are left as they were.
+
+    ValueError if build needs arguments, or builds no networks that can be stacked.
+    """
+    if needed := _needed(build):
+        name = getattr(build, "__name__", "<lambda>").replace("<lambda>", "Net")
+        given = ", ".join(f"{argument}=..." for argument in needed)
+        raise ValueError(
+            f"the builder needs {', '.join(needed)}, but is called without arguments; "
+            f"give lambda: {name}({given})"
+        )
     networks = []
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         for seed in seeds:
@@ -245,7 +261,29 @@ def _built(build, seeds):
             f"the builder returned a {type(networks[0]).__name__}; "
             "it has to build a torch.nn.Module"
         )
+    for name, layer in networks[0].named_modules():
+        if any(map(is_lazy, [*layer._parameters.values(), *layer._buffers.values()])):
+            raise ValueError(
+                f"layer {name!r} ({type(layer).__name__}) does not know its size yet; give it one, "
+                "or run the network once in its builder"
+            )
+    shapes = [
+        [(name, value.shape) for name, value in (*one.named_parameters(), *one.named_buffers())]
+        for one in networks
+    ]
+    if any(other != shapes[0] for other in shapes):
+        raise ValueError("the builder returns networks of different shapes for different seeds")
     return networks
+
+
+def _needed(build):
+    """Names of the arguments that ``build`` can't be called without."""
+    try:
+        parameters = inspect.signature(build).parameters.values()
+    except (TypeError, ValueError):  # some that are written in C do not tell
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
 
 
 def _ties(network):
@@ -293,16 +331,26 @@ def _note_buffers(assigned, given, network, inputs, output):
 def checked_seeds(seeds):
     """Seeds as a list of int.
 
-    Raises ValueError unless they are whole numbers of 0 or more, one for each replica.
+    Raises ValueError unless they are whole numbers from 0 to 2**64 - 1, one for each replica.
     """
-    accepted = "give one seed for each replica, a whole number, e.g. range(10)"
-    if isinstance(seeds, str | bytes) or not isinstance(seeds, Iterable):
-        raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
-    seeds = seeds.tolist() if isinstance(seeds, torch.Tensor) else list(seeds)
-    wrong = [seed for seed in seeds if not is_whole(seed) or seed < 0]
-    if not seeds or wrong:
-        raise ValueError(f"seeds={seeds!r} is not possible; {accepted}")
-    return [int(seed) for seed in seeds]
+    accepted = "give one seed for each replica, a whole number from 0 to 2**64 - 1, e.g. range(10)"
+    found = as_list(seeds)
+    if not found or not all(is_seed(seed) for seed in found):
+        raise ValueError(f"seeds={found or seeds!r} is not possible; {accepted}")
+    return [int(seed) for seed in found]
+
+
+def _names(head):
+    """Names of the head's layers as a list, None for None; ValueError for what are no names."""
+    if head is None:
+        return None
+    names = [head] if isinstance(head, str) else head
+    if not isinstance(names, list | tuple) or not all(isinstance(name, str) for name in names):
+        kind = type(head).__name__
+        raise ValueError(
+            f"head is a {kind}; give the name of a layer, e.g. 'classifier', or a list of names"
+        )
+    return list(names) or None
 
 
 def _checked_logits(logits, count):
@@ -317,6 +365,11 @@ def _checked_logits(logits, count):
         raise ValueError(
             f"the network puts out {shape} for {count} images; "
             "it has to put out logits [batch, outputs]"
+        )
+    if not logits.is_floating_point():
+        kind = str(logits.dtype).removeprefix("torch.")
+        raise ValueError(
+            f"the network puts out {kind} numbers; logits are floating-point, e.g. float32"
         )
     return logits
 
@@ -344,10 +397,34 @@ def _side_by_side(made, logits):
     return found
 
 
-def _may_be_head(name, layer):
-    """Whether a layer has weights of its own; the whole network, "", only if it has no others."""
-    own = [*layer.parameters(recurse=False)]
-    return bool(own) and (name != "" or len(own) == len([*layer.parameters()]))
+def _may_be_head(layer):
+    """Whether a layer has weights of its own, a matrix among them, and holds no layers with others.
+
+    What torch's parametrizations (``weight_norm``, say) hold is its own.
+    """
+    own = {*layer.parameters(recurse=False)}
+    own |= {*getattr(layer, "parametrizations", nn.Module()).parameters()}
+    return any(w.ndim > 1 for w in own) and own == {*layer.parameters()}
+
+
+def _moved(network):
+    """``network`` itself, every weight moved in place by a factor of its own, and off 0."""
+    weights = [w for w in network.parameters() if w.is_floating_point()]
+    with torch.no_grad():
+        for i, w in enumerate(weights, start=1):
+            factor = 1 + (1 + i / len(weights)) / 16
+            w.copy_(torch.where(w == 0, 1e-3 * factor, w * factor))
+    return network
+
+
+def _keep_copy(made, name, layer, inputs, out):
+    """Forward hook that keeps what a layer puts out before the network may write into it."""
+    made[name] = out.clone() if isinstance(out, torch.Tensor) else out
+
+
+def _is_matrix(w, count):
+    """Whether a layer's weight has a row of several for each of ``count`` outputs."""
+    return w.ndim > 1 and len(w) == count
 
 
 def _same(out, logits):

@@ -25,6 +25,7 @@ from cf_utils.files import ROOT, locked, plain, write_json
 from cf_utils.hashes import code_hash, package_hash
 from cf_utils.settings import (
     UsageError,
+    default_parameters,
     fitted,
     full_number,
     own_parameters,
@@ -41,7 +42,8 @@ class Job(NamedTuple):
     """A notebook to execute, its parameters, and a sentence if it cannot be.
 
     part: which of the processes that train its networks side by side. code: the notebook's hash.
-    done: whether an earlier run has done the same.
+    done: whether an earlier run has done the same. every: all parameters that it has with their
+    values in this run, those that are not given as well.
     """
 
     path: Path
@@ -50,6 +52,7 @@ class Job(NamedTuple):
     part: int = 0
     code: str = ""
     done: bool = False
+    every: dict = {}
 
 
 def number_of(path):
@@ -146,7 +149,7 @@ def job(path, sections, given):
         notebook = nbformat.read(path, as_version=4)
         if not notebook.metadata.get("kernelspec", {}).get("name"):
             return Job(path, {}, "names no kernel; open it in JupyterLab, choose one and save it")
-        own = own_parameters(notebook)
+        own, every = own_parameters(notebook), default_parameters(notebook)
     except Exception as failure:  # whatever a broken file makes nbformat say
         return Job(path, {}, f"cannot be read as a notebook: {_sentence(failure)}")
     # A notebook without parameters runs as it is.
@@ -163,7 +166,8 @@ def job(path, sections, given):
             raise UsageError("a parameter 'out' is not possible; --out DIR says where results go")
     try:
         values = {name: fitted(name, value, own[name]) for name, value in wanted.items()}
-        return Job(path, values, code=code_hash(notebook))
+        every = {name: value for name, value in (every | values).items() if name != "out"}
+        return Job(path, values, code=code_hash(notebook), every=every)
     except UsageError as error:
         raise UsageError(f"{path.stem}: {error}") from None
 
@@ -211,16 +215,33 @@ def _sentence(failure):
 
 def made_of(one, package):
     """What a Job makes its results with: ``package`` is the hash of cf_utils."""
-    return plain({"parameters": one.parameters, "code": one.code, "cf_utils": package})
+    return plain({"parameters": one.every, "code": one.code, "cf_utils": package})
 
 
 def finished(one, out, made):
     """Whether ``out`` has the results of a Job that ended well and was made with ``made``."""
+    return _json(out / one.path.stem / MADE) == made and (out / one.path.name).exists()
+
+
+def _json(file):
+    """What a file of JSON has; None where it cannot be read."""
     try:
-        there = json.loads((out / one.path.stem / MADE).read_text(encoding="utf-8"))
+        return json.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return there == made and (out / one.path.name).exists()
+        return None
+
+
+def record(one, out, made):
+    """Leave in ``out`` what a Job that ended well was made with, for a later run to find.
+
+    The parameters, every one of them, go into the results.json of ``results.save_run`` as well.
+    """
+    file = out / one.path.stem / "results.json"
+    content = _json(file)
+    if isinstance(content, dict) and {"settings", "numbers", "claims"} <= content.keys():
+        last = {key: content.pop(key) for key in ("numbers", "claims")}
+        write_json(file, content | {"parameters": made["parameters"]} | last)
+    write_json(out / one.path.stem / MADE, made)
 
 
 def put_aside(path, out):
@@ -467,7 +488,8 @@ def main(argv=None, then=lambda path, out, settings: None):
     def report(one, seconds, error):
         try:
             if not error and not args.train_only:
-                write_json(out / one.path.stem / MADE, made_of(one, package))
+                if not one.done:
+                    record(one, out, made_of(one, package))
                 then(one.path, out, settings)
         except Exception as failure:  # the others go on
             error = _sentence(failure)
@@ -490,11 +512,24 @@ def main(argv=None, then=lambda path, out, settings: None):
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        far = f"{len(ended)} of {len(jobs)} notebooks had ended"
-        far = "the networks that were trained are kept" if args.train_only else far
-        print(f"stopped: {far}", file=sys.stderr)
+        print(_stopped(jobs, ended, args), file=sys.stderr)
         return 130
     return _close(jobs, ended, out, args.train_only)
+
+
+def _stopped(jobs, ended, args):
+    """What an interrupted run says last: how far it came, where that lies, and how it goes on."""
+    if not jobs:
+        return "stopped before any notebook began"
+    out, again = _folder(args), "the same command goes on and does not repeat those"
+    if args.train_only:
+        return f"stopped; the networks that were trained are kept in {out}; {again}"
+    failed = sum(error is not None for error in ended.values())
+    far = f"{len(ended) - failed} of {len(jobs)} notebooks finished"
+    far += f", {failed} failed" if failed else ""
+    kept = "; with --resume it also takes up the runs that an unfinished one kept"
+    kept = ", nor the runs that an unfinished one kept" if args.resume else kept
+    return f"stopped: {far}; results are in {out}; {again}{kept}"
 
 
 def _close(jobs, ended, out, train_only):

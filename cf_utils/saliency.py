@@ -30,15 +30,9 @@ def grad_cam(model, x, y, layer):
     without pixels a zero. Of a layer that runs more than once "name" is its first call, and
     "name:2" the second.
     """
-    maps, (name, _, call) = [], layer.partition(":")
+    maps = []
     for r, network in enumerate(model.replica(r).eval() for r in range(len(model))):
-        kept = []
-        network.get_submodule(name).register_forward_hook(
-            # What goes on is a copy: the network may write into it.
-            lambda *parts, kept=kept: kept.append(parts[2]) or parts[2].clone()
-        )
-        logits = network(x[r])
-        kept = [kept[int(call or 1) - 1]]
+        logits, kept = _put_out(network, x[r], [layer])
         (slope,) = torch.autograd.grad(logits.gather(1, y[r].unsqueeze(1)).sum(), kept)
         slope = slope.reshape(*slope.shape[:2], -1).mean(2)
         maps.append(torch.einsum("bc,bc...->b...", slope, kept[0].detach()).relu())
@@ -203,14 +197,9 @@ def filter_scores(network, x, y, places, outputs=None, seed=0, task=0):
     arXiv:1611.06440); signed Taylor: its mean, above 0 where that does harm. random: by seed, layer
     and task.
     """
-    scores, hidden = defaultdict(dict), []
-    modules = [network.get_submodule(place) for place in places.values()]
-    hooks = [
-        module.register_forward_hook(lambda *call: hidden.append(call[2])) for module in modules
-    ]
-    logits = _among(network(x), outputs)
-    for hook in hooks:
-        hook.remove()
+    scores = defaultdict(dict)
+    logits, hidden = _put_out(network, x, [*places.values()])
+    logits = _among(logits, outputs)
     right = y
     if outputs is not None:
         right = (y.unsqueeze(1) == torch.tensor(outputs, device=y.device)).int().argmax(1)
@@ -229,6 +218,22 @@ def filter_scores(network, x, y, places, outputs=None, seed=0, task=0):
         for name, values in found.items():
             scores[name][layer] = values.detach().cpu()
     return scores
+
+
+def _put_out(network, x, names):
+    """Logits of ``x``, and a list of what layers put out before the network may write into it.
+
+    names: of layers; of one that runs more than once "name" is its first call, "name:2" the second.
+    """
+    made, hooks = defaultdict(list), []
+    for name in {name.partition(":")[0] for name in names}:
+        hook = lambda *parts, name=name: made[name].append(parts[2]) or parts[2].clone()  # noqa: E731
+        hooks.append(network.get_submodule(name).register_forward_hook(hook))
+    logits = network(x)
+    for hook in hooks:
+        hook.remove()
+    calls = [name.partition(":") for name in names]
+    return logits, [made[name][int(call or 1) - 1] for name, _, call in calls]
 
 
 def _among(logits, outputs):

@@ -2,6 +2,7 @@
 
 import ast
 import re
+from contextlib import suppress
 
 import yaml
 
@@ -103,6 +104,28 @@ def own_parameters(notebook):
     A value that is computed or annotated is ``...``: any other may take its place.  Raises
     SyntaxError.
     """
+    assigned = _assigned(notebook)
+    if assigned is None:
+        return None
+    return {name: ... if free else _written(node) for name, (node, free) in assigned.items()}
+
+
+class Computed(str):
+    """The text of a parameter's value that only running the notebook would tell."""
+
+
+def default_parameters(notebook):
+    """Name -> value that a run has where nobody gives another; empty without a cell of parameters.
+
+    Arithmetic is worked out (``10**0.5``); what else is computed is ``Computed``. Raises
+    SyntaxError.
+    """
+    assigned = _assigned(notebook) or {}
+    return {name: _worked_out(node) for name, (node, _) in assigned.items() if node}
+
+
+def _assigned(notebook):
+    """Name -> (syntax tree of its value, whether it is annotated) in the cell of parameters."""
     sources = [
         cell.source
         for cell in notebook.cells
@@ -110,15 +133,15 @@ def own_parameters(notebook):
     ]
     if not sources:
         return None
-    own = {}
+    found = {}
     code = re.sub(r"(?m)^[%!].*", "", sources[0])  # IPython's own commands
     for node in ast.parse(code, filename="the cell tagged parameters").body:
         if isinstance(node, ast.Assign):
             names = [target.id for target in node.targets if isinstance(target, ast.Name)]
-            own |= dict.fromkeys(names, _written(node.value))
+            found |= dict.fromkeys(names, (node.value, False))
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-            own[node.target.id] = ...
-    return own
+            found[node.target.id] = node.value, True
+    return found
 
 
 def _written(node):
@@ -127,6 +150,22 @@ def _written(node):
     except ValueError:
         value = [] if isinstance(node, ast.List | ast.Tuple) else ...
     return list(value) if isinstance(value, tuple) else value
+
+
+PLAIN = (ast.List, ast.Tuple, ast.Dict, ast.BinOp, ast.UnaryOp, ast.operator, ast.unaryop, ast.Load)
+
+
+def _worked_out(node):
+    """The value of a syntax tree of plain values and arithmetic; any other's text."""
+    if all(
+        isinstance(part.value, str | int | float | None)
+        if isinstance(part, ast.Constant)
+        else isinstance(part, PLAIN)
+        for part in ast.walk(node)
+    ):
+        with suppress(ArithmeticError, TypeError):
+            return eval(compile(ast.Expression(node), "a parameter", "eval"))
+    return Computed(ast.unparse(node))
 
 
 KINDS = {

@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from cf_utils.checks import check_count
+from cf_utils.checks import check_count, check_seed
 
 SIDE = 32
 CHUNK = 500  # images drawn at a time: what stays in a CPU's cache
@@ -85,10 +85,10 @@ def generate(count, seed=0):
     masks ``[count, 32, 32]`` bool: the pixels that the object touches; all others show the ground
     alone.
     The same arguments give the same images. Raises ValueError if count is not a whole number of 1
-    or more.
+    or more, or seed not one from 0 to 2**64 - 1.
     """
     count = check_count("count", count, 1)
-    rng = np.random.default_rng(seed)
+    rng = np.random.default_rng(check_seed("seed", seed))
     labels = rng.permutation(np.arange(count) % len(CLASSES))
     parts = [_draw(labels[i : i + CHUNK], rng) for i in range(0, count, CHUNK)]
     return (
@@ -184,7 +184,7 @@ def generate_striped(count, seed=0):
     from skimage import draw
 
     count = check_count("count", count, 1)
-    rng, (y, x) = np.random.default_rng(seed), np.mgrid[:32, :32]
+    rng, (y, x) = np.random.default_rng(check_seed("seed", seed)), np.mgrid[:32, :32]
     turn = {n: np.exp(2j * np.pi * (np.arange(n) + 0.5) / n) for n in (3, 4, 10, 24)}
     # As complex numbers.
     corners = {

@@ -10,11 +10,13 @@ class   the task is unknown: all outputs count, or those of the classes seen so 
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import partial
+from math import isfinite
 
 import torch
 
 from cf_utils._torchvision import import_torchvision
-from cf_utils.checks import check_count, is_whole
+from cf_utils.checks import as_list, check_count, check_seed, is_whole, number
+from cf_utils.data import Images
 
 SCENARIOS = ("task", "domain", "class")
 FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
@@ -91,15 +93,21 @@ class Stream:
 def split(images, classes, scenario="class", outputs="all"):
     """A stream over disjoint groups of classes, e.g. ``[[1, 2], [3, 4]]``.
 
-    classes: lists of numbers, or of names as in ``images.classes``: ``[["cat", "dog"], ["ship"]]``.
+    classes: lists or arrays of numbers, or of names as in ``images.classes``:
+    ``[["cat", "dog"], ["ship"]]``.
     outputs: in the class scenario ``"all"`` outputs of the network count from the start, or those
     ``"seen"`` so far. Raises ValueError for an unknown scenario or class, a class in two tasks, or
     a task without images.
     """
+    _check_images(images)
     _check_scenario(scenario, outputs)
-    if not all(isinstance(group, list | tuple | range) for group in classes):
-        raise ValueError(f"classes={classes!r} is no list of groups; give e.g. [[1, 2], [3, 4]]")
-    groups = [[_class_number(images, c) for c in group] for group in classes]
+    given = as_list(classes)
+    lists = None if given is None else [as_list(group) for group in given]
+    if lists is None or None in lists:
+        raise ValueError(
+            f"classes={given or classes!r} is no list of groups; give e.g. [[1, 2], [3, 4]]"
+        )
+    groups = [[_class_number(images, c) for c in group] for group in lists]
     if not groups or not all(groups):
         raise ValueError("a stream needs at least one task, and each task at least one class")
     flat = [c for group in groups for c in group]
@@ -141,6 +149,7 @@ def draw_classes(images, tasks, classes, seed=0):
 
     Raises ValueError if a number is below 1 or the dataset has too few classes.
     """
+    _check_images(images)
     tasks, classes = check_count("tasks", tasks, 1), check_count("classes", classes, 1)
     count = len(images.classes)
     if tasks * classes > count:
@@ -149,7 +158,7 @@ def draw_classes(images, tasks, classes, seed=0):
             f"{tasks * classes}, but {images.name} has {count}"
         )
     order = torch.randperm(
-        count, generator=torch.Generator().manual_seed(check_count("seed", seed))
+        count, generator=torch.Generator().manual_seed(check_seed("seed", seed))
     ).tolist()
     return [order[t * classes : (t + 1) * classes] for t in range(tasks)]
 
@@ -159,9 +168,10 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
 
     The permutation is the same for every channel (Goodfellow et al. 2013, arXiv:1312.6211).
     """
+    _check_images(images)
     tasks = check_count("tasks", tasks, 1)
     _check_scenario(scenario, outputs)
-    generator = torch.Generator().manual_seed(check_count("seed", seed))
+    generator = torch.Generator().manual_seed(check_seed("seed", seed))
     pixels = images.x_train[0, 0].numel()
     orders = [torch.arange(pixels)] + [
         torch.randperm(pixels, generator=generator) for _ in range(tasks - 1)
@@ -177,23 +187,31 @@ def permuted(images, tasks=5, seed=0, scenario="domain", outputs="all"):
 def rotated(images, degrees=(0, 20, 40, 60, 80), scenario="domain", outputs="all"):
     """All classes in every task, turned counter-clockwise by ``degrees[t]`` (Lopez-Paz and Ranzato
     2017).
+
+    Raises ValueError unless degrees is a series of finite numbers.
     """
     import_torchvision()
     from torchvision.transforms import v2
 
-    if len(degrees) < 1:
-        raise ValueError("degrees is empty; a rotated stream has one task or more")
+    _check_images(images)
     _check_scenario(scenario, outputs)
+    angles = as_list(degrees)
+    if angles is None or not all(isfinite(number(angle)) for angle in angles):
+        raise ValueError(
+            f"degrees={angles or degrees!r} is not possible; "
+            "give an angle for each task, e.g. (0, 20, 40)"
+        )
+    if not angles:
+        raise ValueError("degrees is empty; a rotated stream has one task or more")
 
     def turn(x, angle):
         turned = (
-            v2.functional.rotate(c, float(angle), v2.InterpolationMode.BILINEAR)
-            for c in x.split(5000)
+            v2.functional.rotate(c, angle, v2.InterpolationMode.BILINEAR) for c in x.split(5000)
         )
         return torch.cat(list(turned)) if angle % 360 else x
 
     classes = list(range(len(images.classes)))
-    parts = [(f"{angle:g}°", classes, partial(turn, angle=angle)) for angle in degrees]
+    parts = [(f"{angle:g}°", classes, partial(turn, angle=angle)) for angle in map(float, angles)]
     return _stream("rotated", images, parts, scenario, outputs, step=len(classes))
 
 
@@ -206,6 +224,7 @@ def joint(stream):
     ``training.task_accuracies(run.model, stream).mean(1)`` of the joint run. The two differ where
     tasks do in size.
     """
+    check_stream(stream)
     merged = {f: torch.cat([getattr(task, f) for task in stream.tasks]) for f in FIELDS}
     labels = tuple(sorted({label for task in stream.tasks for label in task.labels}))
     return replace(
@@ -218,6 +237,22 @@ def mask_logits(logits, y, allowed):
     as of ``Stream.allowed``.
     """
     return logits if allowed.all() else logits.masked_fill(~allowed[y], float("-inf"))
+
+
+def check_stream(stream):
+    """ValueError for what is no Stream."""
+    if not isinstance(stream, Stream):
+        kind = type(stream).__name__
+        raise ValueError(
+            f"stream is of type {kind}; give a Stream, e.g. streams.split(images, [[1, 2], [3, 4]])"
+        )
+
+
+def _check_images(images):
+    if not isinstance(images, Images):
+        raise ValueError(
+            f"images is of type {type(images).__name__}; give a dataset, e.g. data.load('mnist-5k')"
+        )
 
 
 def _check_scenario(scenario, outputs):

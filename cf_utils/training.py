@@ -10,13 +10,13 @@ import torch
 from torch import optim
 from torch.nn import functional as F
 
-from cf_utils.checks import check_count, check_number, check_switch, is_whole, number
+from cf_utils.checks import as_list, check_count, check_number, check_switch, is_whole, number
 from cf_utils.methods import Batch, Method
-from cf_utils.methods.base import Moments, take
+from cf_utils.methods.base import WATCHED, Moments, take, watches
 from cf_utils.progress import watching
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas, digest, evaluating
-from cf_utils.streams import mask_logits
+from cf_utils.streams import check_stream, mask_logits
 
 log = logging.getLogger(__name__)
 PRECISIONS = ("float32", "bfloat16")
@@ -239,7 +239,13 @@ class Loop:
             looked_at = (
                 self.model.relus if any(method.uses_hidden for method in self.methods) else ()
             )
-            raw, batch.hidden = self.model.activations(x, looked_at)
+            with _saying_why(self.t):
+                raw, batch.hidden = self.model.activations(x, looked_at)
+            if not raw.requires_grad:
+                raise ValueError(
+                    "no gradient leads from the logits to a weight that trains, so that there is "
+                    "nothing to train; detach() and argmax, say, cut it off"
+                )
             raw = raw.to(next(self.model.parameters()).dtype)
             logits = raw if self.all_count else mask_logits(raw, batch.y, self.allowed)
             loss = F.cross_entropy(logits.transpose(1, 2), batch.y, reduction="none").mean(1)
@@ -268,6 +274,20 @@ class Loop:
         for r, leaves in enumerate(self.leaves):
             for leaf, parameter in zip(leaves, self.model.parameters(), strict=True):
                 leaf.grad = parameter.grad[r] if active[r] and parameter.grad is not None else None
+
+
+@contextmanager
+def _saying_why(t):
+    """Turn what batch-norm raises for a batch of one sample into a sentence."""
+    try:
+        yield
+    except ValueError as error:
+        if not str(error).startswith("Expected more than 1 value per channel"):
+            raise
+        raise ValueError(
+            f"task {t + 1} gives a batch of a single sample, on which batch-norm cannot train; "
+            "it needs two samples or more"
+        ) from None
 
 
 def _checked_penalty(penalty, method, loss):
@@ -335,6 +355,7 @@ def start_from(
             f"start_from takes Replicas, not {type(replicas).__name__}; run_stream takes a builder"
         )
     device = pick_device(device)
+    check_stream(stream)
     model = copy.deepcopy(replicas)
     blank = torch.zeros(len(replicas), len(stream))
     run = Run(blank.unsqueeze(1), model, model.seeds, [], blank.long(), blank[:, 0].bool(), method)
@@ -355,6 +376,7 @@ def proceed(run, stream, until=None, device="auto", observers=(), **changes):
         raise ValueError(f"proceed takes a Run, not {type(run).__name__}; run_stream starts one")
     if unknown := changes.keys() - {"method", "config"}:
         raise ValueError(f"{min(unknown)} can't change within a run; method and config can")
+    check_stream(stream)
     run = copy.deepcopy(run)
     run.methods, before = changes.get("method", run.methods), run.config
     run.config = changes.get("config", before)
@@ -373,8 +395,7 @@ def _go_on(run, stream, device, observers, until):
     _check(run, stream, until)
     run.methods = _copied(run.methods, len(run.model))
     _check_fits(run.model, run.methods, run.config)
-    if strange := [one for one in observers if not isinstance(one, Moments)]:
-        raise ValueError(f"{strange[0]!r} is no observer; give e.g. observers.Curves(100)")
+    observers = _checked_observers(observers)
     for one in run.methods:
         one.to(device)
     data, progress = stream.to(device), watching(until)
@@ -401,6 +422,22 @@ def _go_on(run, stream, device, observers, until):
         for one in progress:
             one.close()
     return run
+
+
+def _checked_observers(given):
+    """The observers as a list; ValueError if something is none, or would record nothing."""
+    observers = as_list(given)
+    if observers is None:
+        raise ValueError(f"observers={given!r} is no list; give e.g. [observers.Curves(100)]")
+    for one in observers:
+        if not isinstance(one, Moments):
+            raise ValueError(f"{one!r} is no observer; give e.g. observers.Curves(100)")
+        if not watches(one):
+            raise ValueError(
+                f"{type(one).__name__} acts at no moment and would record nothing; "
+                f"an observer's moments are {', '.join(WATCHED)}"
+            )
+    return observers
 
 
 def take_over(run, method, stream, device="auto"):

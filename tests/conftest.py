@@ -1,10 +1,16 @@
 """What the tests share: the real digits once a session, and small made images."""
 
+import os
 import urllib.request
 from functools import partial
 from urllib.error import URLError
 
 import pytest
+
+# One thread for every library, as in the batch runner; they look before they are first imported.
+for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+    os.environ.setdefault(variable, "1")
+
 import torch
 
 from cf_utils import data, streams

@@ -150,6 +150,8 @@ def test_what_cannot_be_taken_up_is_said_in_one_sentence(stream, images, tmp_pat
     ]:
         with pytest.raises(ValueError, match=message):
             load(**arguments)
+    with pytest.raises(ValueError, match=r"seeds=\[0\.5, 1, 2\] is not possible; give one seed"):
+        checkpoint.load(tmp_path / "run", small(), MAS(1.0), stream, config, [0.5, 1, 2])
     later = train(small(), MAS(2.0), stream, config, until=1)
     with pytest.raises(ValueError, match="was trained with another MAS strength"):
         checkpoint.save(later, stream, tmp_path / "run")

@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cf_utils import claims, results
-from cf_utils.settings import read_sections
+from cf_utils import claims, results, run
 from tools import ledger
 
-FULL = read_sections(claims.FULL)["all"] | read_sections(claims.FULL)["01"]
+FULL = claims.full_parameters("01")
 HEAD = "id,source,kind,statement,theirs,n_theirs,ours,above,below,within,reason\n"
 
 
@@ -171,7 +170,18 @@ def full(tmp_path):
     """A full.yaml with sections for all, a number and a name, in a folder of notebooks."""
     for name in ("settings", "percent"):
         (tmp_path / name).mkdir()
-    (tmp_path / "percent" / "01_x.py").touch()
+    cell = """# %% tags=["parameters"]
+seeds = 3  # here full.yaml has another
+batch = 64
+roots = [1.0, 2**0.5]
+threads = 1
+words = len("only running it would tell")
+out = ""
+
+# %%
+batch = 1
+"""
+    (tmp_path / "percent" / "01_x.py").write_text(cell, encoding="utf-8")
     path = tmp_path / "settings" / "full.yaml"
     text = "all: {seeds: 10}\n01: {seeds: 5, sizes: [1, 2]}\n01_x: {lr: 1e-3, weights: null}\n"
     path.write_text(text + "01_y: {lr: 5}\n02: {epochs: 9}\n", encoding="utf-8")
@@ -186,13 +196,30 @@ def full(tmp_path):
         ({"seeds": 10}, ["seeds"]),
         ({"seeds": None, "sizes": [1, 2, 3]}, ["seeds", "sizes"]),
         ({"sizes": 1, "lr": "1e-3", "weights": 0}, ["sizes", "lr", "weights"]),
+        # What full.yaml leaves as it is in the notebook decides as well.
+        ({"batch": 32}, ["batch"]),
+        ({"roots": [1.0, 2.0], "seeds": 1}, ["seeds", "roots"]),
+        # Save what has no influence, or is not known.
+        ({"threads": 4, "out": "elsewhere", "words": 5}, []),
     ],
 )
 def test_parameters_are_held_against_the_full_settings(full, other, differ):
     parameters = {"seeds": 5, "sizes": [1, 2], "lr": 0.001, "weights": None, "images": object()}
+    parameters |= {"batch": 64, "roots": (1.0, 2**0.5), "words": 26}
     assert claims.differing("01", parameters | other, full) == differ
-    del parameters["seeds"]
-    assert "seeds" in claims.differing("01", parameters | {"sizes": [1, 2]}, full)
+    for name in ("seeds", "batch"):
+        lacking = {key: value for key, value in parameters.items() if key != name}
+        assert claims.differing("01", lacking, full) == [name]
+
+
+@pytest.mark.parametrize("number", run.by_number())
+def test_of_each_notebook_any_parameter_of_influence_decides(number):
+    (path,) = run.originals(run.by_number()[number])
+    whole = run.job(path, run.settings_sections("full"), {}).every
+    assert claims.differing(number, whole) == []
+    for name in whole:
+        differ = [] if name == "threads" else [name]
+        assert claims.differing(number, whole | {name: "another"}) == differ
 
 
 def test_at_other_settings_nothing_is_decided_and_the_table_says_so(file, tmp_path):
@@ -202,7 +229,8 @@ def test_at_other_settings_nothing_is_decided_and_the_table_says_so(file, tmp_pa
     for other, sentence in (
         (FULL | {"epochs": 5}, "`epochs` differs."),
         (FULL | {"epochs": 5, "seeds": 2}, "`seeds` and `epochs` differ."),
-        ({}, f"`dataset`, `seeds`, `lenet_seeds` and {len(FULL) - 3} more differ."),
+        (FULL | {"lr": 1.0}, "`lr` differs."),
+        ({}, f"`dataset`, `validation`, `seeds` and {len(FULL) - 4} more differ."),
     ):
         (found,) = claims.read_claims("01", numbers, other, path)
         assert found["verdict"] == "not decided at these settings"

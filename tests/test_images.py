@@ -123,6 +123,15 @@ def test_impossible_count_of_shapes_is_refused(count):
         shapes.generate(count)
 
 
+@pytest.mark.parametrize("make", [shapes.generate, shapes.generate_striped])
+@pytest.mark.parametrize("seed", [2**70, -1, None, "1"])
+def test_impossible_seed_of_shapes_is_refused(make, seed):
+    with pytest.raises(ValueError) as error:
+        make(9, seed)
+    expected = f"seed={seed!r} is not possible; it is a whole number from 0 to 2**64 - 1"
+    assert str(error.value) == expected
+
+
 def test_striped_shapes_lie_where_their_masks_say():
     (images, labels, masks), again, other = (
         shapes.generate_striped(90, seed) for seed in (0, 0, 1)
@@ -568,8 +577,15 @@ def test_what_is_hidden_is_no_class_and_no_image(tmp_path):
         ".ipynb_checkpoints/0-checkpoint.png",
         "__MACOSX/cat/0.png",
         "cat/.ipynb_checkpoints/0.png",
+        "__pycache__/0.png",
+        "$RECYCLE.BIN/cat/0.png",
+        "#recycle/0.png",
     ):
         paint(folder / "train" / name, (9, 9, 9))
+    for name in (".git", "__pycache__", "lost+found", "System Volume Information"):
+        for place in (folder / "train" / "dog", folder / "test"):  # as a class, and in one
+            (place / name).mkdir()
+    (folder / "test" / "__pycache__" / "x.pyc").write_text("")
     for name in ("cat/._0.png", "dog/.DS_Store", ".DS_Store", "dog/Thumbs.db", "cat/@eaDir/0.png"):
         paint(folder / "test" / name, 9, format="png")
     with warnings.catch_warnings():

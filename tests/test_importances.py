@@ -20,8 +20,23 @@ NETWORKS = {
     "cnn": (partial(lenet5, outputs=4, size=12), (1, 12, 12)),
     "cnn, batch-norm": (lambda: small_cnn(), (2, 6, 6)),
     "small VGG": (partial(small_vgg, 4, 8, 3, 5), (3, 8, 8)),
+    "writes into outputs": (lambda: Overwriting(), (12,)),
 }
 EVERY = pytest.mark.parametrize("name", NETWORKS)
+
+
+class Overwriting(nn.Module):
+    """Writes into what its layers put out, by functions rather than modules."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second, self.last = nn.Linear(12, 7), nn.Linear(7, 7), nn.Linear(7, 4)
+
+    def forward(self, x):
+        h = F.relu_(self.first(x))
+        g = self.second(h)
+        g += h
+        return self.last(torch.tanh_(g)).mul_(2)
 
 
 def small_cnn():
@@ -301,6 +316,39 @@ def test_a_layer_without_a_formula_is_refused(layer):
         ValueError, match=r"no importances for layer '0' \(\w+\); known are linear layers, Conv2d"
     ):
         importances.mas(model, torch.zeros(1, 2, 2, 2))
+
+
+class Again(nn.Module):
+    """Two layers of one size, of which the second runs twice or shares the first one's weights."""
+
+    def __init__(self, shares):
+        super().__init__()
+        self.first, self.second, self.shares = nn.Linear(4, 4), nn.Linear(4, 4), shares
+        if shares:
+            self.second.weight = self.first.weight
+
+    def forward(self, x):
+        h = self.second(self.first(x).relu())
+        return h if self.shares else self.second(h.relu())
+
+
+@pytest.mark.parametrize(
+    ("shares", "message"),
+    [
+        (False, "no importances for layer 'second', which runs more than once in a pass"),
+        (True, "no importances for layer 'second', whose weights another layer shares"),
+    ],
+)
+def test_weights_that_are_used_twice_are_refused(shares, message):
+    model, x = Replicas(lambda: Again(shares), [0]), torch.randn(3, 4)
+    for found in (
+        importances.fisher_diagonal,
+        importances.mas,
+        partial(importances.mas, kind="local"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            found(model, x)
+    importances.fisher_diagonal(model, x, torch.tensor([0, 1, 2]), "batched")  # by autograd
 
 
 def test_overlap_is_one_for_proportional_and_zero_for_disjoint_importances():

@@ -194,9 +194,9 @@ def test_a_penalty_of_another_shape_is_named(penalty, given, stream):
     [
         ("after_taks", "after_taks is no moment .*; did you mean after_task?"),
         ("before_epochs", "before_epochs is no moment .*; did you mean before_epoch?"),
-        ("penalties", "penalties is no moment .*; did you mean penalty?"),
-        ("adjust_grads", "adjust_grads is no moment .*; did you mean adjust_gradients?"),
-        ("after_training", "never be called; Moments are before_task, before_epoch, augment, "),
+        ("on_step", "Mine.on_step is no moment .*never be called; Moments are before_task, "),
+        ("on_task_end", "Mine.on_task_end is no moment .*never be called; Moments are "),
+        ("after_training", "never be called; Moments are before_task, before_epoch, a"),
     ],
 )
 @pytest.mark.parametrize("base", [Method, Observer])
@@ -205,6 +205,21 @@ def test_a_misspelt_moment_is_named_as_the_class_is_made(base, name, message):
         type("Mine", (base,), {name: lambda self, loop: None, "name": "misspelt"})
     assert "misspelt" not in METHODS
     type("Mine", (base,), {f"_{name}": lambda self: None, "first_step": lambda self: None})
+
+
+@pytest.mark.parametrize(
+    ("name", "moment"), [("penalties", "penalty"), ("adjust_grads", "adjust_gradients")]
+)
+def test_moments_of_methods_alone_are_none_of_observers(name, moment):
+    with pytest.raises(ValueError, match=f"{name} is no moment and .*; did you mean {moment}?"):
+        type("Mine", (Method,), {name: lambda self, loop: None})
+    for wrong in (name, moment):
+        message = (
+            f"Mine.{wrong} is no moment of what only watches and would never be called; Moments "
+            "are before_task, before_epoch, after_step, after_epoch, after_task; a helper's name "
+        )
+        with pytest.raises(ValueError, match=message):
+            type("Mine", (Observer,), {wrong: lambda self, loop: None})
 
 
 @pytest.mark.parametrize("cls", cases(cls for cls in [*ALL, Anchor] if cls.extends))

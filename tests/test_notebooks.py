@@ -1,6 +1,7 @@
 """Every notebook is executed at quick settings, and what is committed belongs together."""
 
 import json
+import multiprocessing
 import re
 
 import jupytext
@@ -316,16 +317,34 @@ MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
 
+def execute_cells(path, parameters):
+    """The code of a notebook, cell by cell, in a plain namespace: what Jupyter does, without it."""
+    names = {"__name__": "__main__", "display": lambda *shown: None}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, path.name, "exec"), names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names.update(parameters)
+
+
 @pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
-def test_same_command_twice_gives_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
-    number, files = run.number_of(path), []
+def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
+    number = run.number_of(path)
     settings = [*([] if number == "06b" else ["seeds=1", "epochs=1"]), *SMALL.get(number, [])]
-    for name in ("first", "second"):
-        options = [part for value in settings for part in ("--set", value)]
-        assert run.main([number, *options, "--out", str(tmp_path / name), "--jobs", "1"]) == 0
-        files.append((tmp_path / name / path.stem / "results.json").read_bytes())
-    assert files[0] == files[1]
+    options = [part for value in settings for part in ("--set", value)]
+    first, second = tmp_path / "first", tmp_path / "second"
+    assert run.main([number, *options, "--out", str(first), "--jobs", "1"]) == 0
+    # The second time in a copy of this process, which has done other things before.
+    parameters = json.loads((first / path.stem / run.MADE).read_text("utf-8"))["parameters"]
+    fork = multiprocessing.get_context("fork")
+    other = fork.Process(target=execute_cells, args=(path, parameters | {"out": str(second)}))
+    other.start()
+    other.join()
+    assert other.exitcode == 0
+    assert (second / "results.json").read_text("utf-8") == (
+        first / path.stem / "results.json"
+    ).read_text("utf-8")
 
 
 FULL_RUN = re.compile(
@@ -358,6 +377,12 @@ class TestCommitted:
         content, (dataset, seeds) = COMMITTED[run.number_of(path)], MADE_OF[run.number_of(path)]
         assert content["dataset"] == dataset and len(content["seeds"]) == seeds
         assert all(claim["n"] == seeds for claim in content["claims"])
+
+    def test_parameters_are_those_of_the_full_run(self, path):
+        number = run.number_of(path)
+        # Results that an earlier cf_utils made have none; the runner records them now.
+        if parameters := COMMITTED[number].get("parameters"):
+            assert claims.differing(number, parameters) == []
 
     def test_prose_quotes_its_results(self, path):
         text = (path.parent / "percent" / f"{path.stem}.py").read_text(encoding="utf-8")

@@ -96,6 +96,23 @@ def test_a_film_stops_its_run(stream):
     assert len(film.records) == 2
 
 
+def test_an_observer_without_a_moment_is_named_before_anything_is_trained(stream):
+    class Steps(observers.Observer):
+        def every_step(self, loop):
+            self.records.append({"task": loop.t, "step": 0})
+
+    message = (
+        "Steps acts at no moment and would record nothing; an observer's moments are "
+        "before_task, before_epoch, after_step, after_epoch, after_task"
+    )
+    with pytest.raises(ValueError, match=message):
+        train(small(), methods.Finetune(), stream, CONFIG, observers=[Steps()])
+    steps = Steps()
+    steps.after_step = steps.every_step  # one object may have a moment that its class has not
+    train(small(), methods.Finetune(), stream, CONFIG, observers=[steps])
+    assert {record["task"] for record in steps.records} == {0, 1, 2}
+
+
 def test_watching_changes_nothing(stream):
     watch = [
         observers.Curves(3),

@@ -1,17 +1,20 @@
 """Networks as people bring them: frozen parts, shared layers, heads of every kind."""
 
 from dataclasses import replace
+from functools import partial
 
+import numpy as np
 import pytest
 import torch
-from conftest import assert_equal_alone, at, state, train
+from conftest import assert_equal_alone, assert_same_run, at, state, train
 from torch import nn
 from torch.nn import functional as F
 
-from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF
+from cf_utils import checkpoint
+from cf_utils.methods import EWC, OGD, ActivationL1, Finetune, LwF, Moments, Replay
 from cf_utils.models import mlp
 from cf_utils.replicas import Replicas
-from cf_utils.training import TrainConfig
+from cf_utils.training import TrainConfig, proceed
 from cf_utils.vectors import in_part
 
 CONFIG = TrainConfig(epochs=2, batch_size=9, lr=0.02, optimizer="adam", weight_decay=0.1)
@@ -162,6 +165,27 @@ def test_a_head_that_cannot_be_found_is_named_by_the_caller(stream):
     assert [*named.model.head] == ["out.weight", "out.bias"]
 
 
+@pytest.mark.parametrize("head", [3, nn.Linear(2, 2), [None], {"fc2": 6}])
+def test_a_head_that_is_no_name_is_refused(head, stream):
+    with pytest.raises(ValueError) as error:
+        train(mlp_of_six, Finetune(), stream, CONFIG, head=head)
+    named = "give the name of a layer, e.g. 'classifier', or a list of names"
+    assert str(error.value) == f"head is a {type(head).__name__}; {named}"
+
+
+def test_a_run_whose_head_is_named_is_kept_and_goes_on(stream, tmp_path):
+    def build():
+        return After(lambda y, w: w * y, 2.0)
+
+    arguments = (tmp_path / "run", build, LwF(1.0, warmup=1), stream, CONFIG, [0, 1])
+    head = "inner.classifier"
+    for until in (2, 3):
+        run = checkpoint.kept(*arguments, device="cpu", until=until, head=head)
+    assert_same_run(run, train(build, LwF(1.0, warmup=1), stream, CONFIG, [0, 1], head=head))
+    with pytest.raises(ValueError, match=r"another head: \['inner.classifier'\], not None"):
+        checkpoint.kept(*arguments, device="cpu")
+
+
 def test_frozen_weights_stay_as_they_are(stream):
     def build():
         network = mlp((36, 10, 8, 6), "batch")
@@ -297,12 +321,33 @@ class Returns(nn.Module):
             "the network puts out [2] for 2 images; it has to put out logits",
         ),
         (lambda y: y.unsqueeze(1).expand(-1, 3, -1), "the network puts out [2, 3, 6] for 2 images"),
+        (
+            lambda y: (100 * y).long(),
+            "the network puts out int64 numbers; logits are floating-point, e.g. float32",
+        ),
+        (lambda y: F.one_hot(y.argmax(1), 6), "the network puts out int64 numbers; logits are"),
+        (lambda y: y > 0, "the network puts out bool numbers; logits are floating-point"),
+        (lambda y: y + 0j, "the network puts out complex64 numbers; logits are floating-point"),
+        (lambda y: y.argmax(1), "the network puts out [2] for 2 images"),
+        (
+            lambda y: y.detach(),
+            "no gradient leads from the logits to a weight that trains, so that there is nothing "
+            "to train; detach() and argmax, say, cut it off",
+        ),
+        (lambda y: F.one_hot(y.argmax(1), 6).float(), "no gradient leads from the logits to a"),
     ],
 )
 def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, said):
     with pytest.raises(ValueError) as error:
         train(lambda: Returns(what), Finetune(), stream, CONFIG, seeds)
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+class Needing(nn.Linear):
+    """Can't be built without arguments."""
+
+    def __init__(self, width, *layers, classes, depth=2, **options):
+        super().__init__(width, classes)
 
 
 @pytest.mark.parametrize(
@@ -321,6 +366,31 @@ def test_networks_that_put_out_something_else_are_refused(stream, seeds, what, s
         ),
         ({"seeds": [True]}, "is not possible"),
         ({"seeds": [-1]}, "is not possible"),
+        ({"observers": Moments()}, "is no list; give e.g. [observers.Curves(100)]"),
+        (
+            {"build": Needing},
+            "the builder needs width, classes, but is called without arguments; "
+            "give lambda: Needing(width=..., classes=...)",
+        ),
+        (
+            {"build": lambda width, depth=2: mlp((36, width, 6))},
+            "the builder needs width, but is called without arguments; give lambda: Net(width=...)",
+        ),
+        ({"build": partial(nn.Linear, 36)}, "the builder needs out_features, but is called"),
+        ({"build": nn.Linear}, "give lambda: Linear(in_features=..., out_features=...)"),
+        (
+            {"build": lambda: nn.Sequential(nn.Flatten(), nn.LazyLinear(6))},
+            "layer '1' (LazyLinear) does not know its size yet; give it one, or run the network "
+            "once in its builder",
+        ),
+        (
+            {"build": lambda: nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d(), nn.Linear(36, 6))},
+            "layer '1' (LazyBatchNorm1d) does not know its size yet",
+        ),
+        (
+            {"build": lambda: mlp((36, int(torch.randint(99, (1,))), 6))},
+            "the builder returns networks of different shapes for different seeds",
+        ),
         (
             {"method": ActivationL1(1.0), "build": lambda: mlp((36, 6))},
             "ActivationL1 looks at what ReLUs put out",
@@ -343,33 +413,212 @@ def test_what_does_not_fit_is_said_in_one_sentence(stream, change, said):
     assert said in str(error.value) and "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("seeds", [(seed for seed in (0, 1)), range(2), torch.arange(2), (0, 1)])
+def test_lazy_layers_that_have_run_are_layers_like_any(stream):
+    def build():
+        network = nn.Sequential(nn.Flatten(), nn.LazyLinear(8), nn.ReLU(), nn.LazyLinear(6))
+        network(torch.zeros(2, 1, 6, 6))
+        return network
+
+    assert [*train(build, EWC(1.0), stream, CONFIG).model.head] == ["3.weight", "3.bias"]
+
+
+def normed(linear):
+    """Batch-norm of units, or of the pixels of a convolution."""
+    body = [nn.Flatten(), nn.Linear(36, 48), nn.BatchNorm1d(48)]
+    image = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Flatten()]
+    return nn.Sequential(*(body if linear else image), nn.Linear(48, 6))
+
+
+def with_one_sample_in(images, t):
+    """A stream of three tasks, of which one has one training sample."""
+    groups = [[0, 1], [2, 3], [4, 5]]
+    kept = ~torch.isin(images.y_train, torch.tensor(groups[t]))
+    kept[torch.nonzero(images.y_train == groups[t][0])[0]] = True
+    one = replace(images, x_train=images.x_train[kept], y_train=images.y_train[kept])
+    from cf_utils import streams
+
+    return streams.split(one, groups)
+
+
+@pytest.mark.parametrize("seeds", [[0], [0, 1]])
+@pytest.mark.parametrize("build", [lambda: mlp((36, 8, 6), "batch"), lambda: normed(linear=True)])
+@pytest.mark.parametrize("t", [0, 1])
+def test_batch_norm_refuses_a_task_of_one_sample_in_a_sentence(images, build, seeds, t):
+    with pytest.raises(ValueError) as error:
+        train(build, Finetune(), with_one_sample_in(images, t), CONFIG, seeds)
+    assert str(error.value) == (
+        f"task {t + 1} gives a batch of a single sample, on which batch-norm cannot train; "
+        "it needs two samples or more"
+    )
+
+
+def test_one_sample_trains_where_it_can(images):
+    stream = with_one_sample_in(images, 1)
+    for build, method in (
+        (mlp_of_six, Finetune()),
+        (lambda: normed(linear=False), Finetune()),  # an image has pixels enough
+        (lambda: normed(linear=True), Replay(20)),  # which adds stored samples
+    ):
+        assert train(build, method, stream, CONFIG).accuracy.isfinite().all()
+
+
+@pytest.mark.parametrize(
+    "seeds",
+    [
+        (seed for seed in (0, 1)),
+        range(2),
+        torch.arange(2),
+        np.arange(2),
+        [*torch.arange(2)],
+        (0, 1),
+    ],
+)
 def test_seeds_may_come_in_any_series(seeds):
     assert Replicas(lambda: mlp((4, 2)), seeds).seeds == [0, 1]
 
 
-@pytest.mark.parametrize("seeds", [None, 3, "01"])
+@pytest.mark.parametrize("seeds", [None, 3, "01", np.array(3), torch.tensor(3), {0, 1}, {0: 1}])
 def test_no_series_of_seeds_is_refused(seeds):
     with pytest.raises(ValueError, match="is not possible; give one seed for each replica"):
         Replicas(lambda: mlp((4, 2)), seeds)
 
 
-class Scaled(HeadFirst):
-    """Scales its logits, which no layer then puts out."""
+@pytest.mark.parametrize("seed", [2**70, 2**64, -1, -(2**70), None, "1"])
+def test_seeds_that_torch_does_not_take_are_refused_with_those_that_it_does(seed):
+    with pytest.raises(ValueError) as error:
+        Replicas(lambda: mlp((4, 2)), [0, seed])
+    assert str(error.value) == (
+        f"seeds=[0, {seed!r}] is not possible; give one seed for each replica, "
+        "a whole number from 0 to 2**64 - 1, e.g. range(10)"
+    )
+    assert Replicas(lambda: mlp((4, 2)), [0, 2**64 - 1]).seeds == [0, 2**64 - 1]
 
-    def __init__(self):
+
+def test_images_in_place_of_a_stream_are_refused(images, stream):
+    for call in (
+        lambda: train(mlp_of_six, Finetune(), images, CONFIG),
+        lambda: proceed(train(mlp_of_six, Finetune(), stream, CONFIG, until=1), images),
+    ):
+        with pytest.raises(ValueError, match="stream is of type Images; give a Stream"):
+            call()
+
+
+class After(nn.Module):
+    """A network, and what a weight of the module around it does to its logits."""
+
+    def __init__(self, change, value, build=HeadFirst):
         super().__init__()
-        self.scale = nn.Parameter(torch.tensor(2.0))
+        self.inner, self.change, self.w = build(), change, nn.Parameter(torch.tensor(value))
 
     def forward(self, x):
-        return self.scale * super().forward(x)
+        return self.change(self.inner(x), self.w)
 
 
-def test_a_network_with_a_weight_of_its_own_is_not_its_own_head():
-    model = Replicas(Scaled, [0, 1])
+class Layer(After):
+    """Such a weight in a layer of its own."""
+
+    def __init__(self, change, value):
+        super().__init__(change, value, nn.Identity)
+
+
+class Within(nn.Module):
+    """Hands on what the network in it puts out."""
+
+    def __init__(self, network):
+        super().__init__()
+        self.network = network
+
+    def forward(self, x):
+        return self.network(x)
+
+
+CHANGES = {  # what comes after the head, and the weight's value, with which it may do nothing
+    "scaled": (lambda y, w: w * y, 2.0),
+    "scaled by 1": (lambda y, w: w * y, 1.0),
+    "temperature of 1": (lambda y, w: y / w, 1.0),
+    "in place": (lambda y, w: y.mul_(w), 1.0),
+    "each scaled": (lambda y, w: w * y, [1.0] * 6),
+    "bias of 0": (lambda y, w: y + w, [0.0] * 6),
+    "gate of 0": (lambda y, w: y + w * y.flip(1), 0.0),
+}
+AROUND = {
+    "module": lambda change, value: After(change, value),
+    "deeper": lambda change, value: Within(After(change, value)),
+    "deeper still": lambda *given: Within(Within(After(*given, lambda: Within(HeadFirst())))),
+    "layer": lambda *given: nn.Sequential(HeadFirst(), Layer(*given)),
+    "layer, deeper": lambda *given: Within(nn.Sequential(HeadFirst(), Within(Layer(*given)))),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+@pytest.mark.parametrize("around", AROUND)
+def test_what_changes_the_logits_after_the_head_is_not_taken_for_it(change, around):
+    def build():
+        return AROUND[around](*CHANGES[change])
+
+    model = Replicas(build, [0, 1])
     model.find_head(torch.randn(3, 1, 6, 6))
-    with pytest.raises(ValueError, match="no layer puts out the logits"):
+    with pytest.raises(ValueError, match="no layer puts out the logits by itself; name the last"):
         _ = model.head
+    (last,) = (n for n, _ in build().named_modules() if n.endswith("classifier"))
+    named = Replicas(build, [0, 1], head=last)
+    named.find_head(torch.randn(3, 1, 6, 6))
+    assert named.head == {f"{last}.weight": slice(0, 6), f"{last}.bias": slice(0, 6)}
+
+
+class Tokens(nn.Module):
+    """Weights of its own before the body, as a vision transformer has; the head may start at 0."""
+
+    def __init__(self, start=None):
+        super().__init__()
+        self.place, self.inner = nn.Parameter(torch.randn(1, 1, 6, 6)), HeadFirst()
+        if start is not None:
+            nn.init.constant_(self.inner.classifier.weight, start)
+
+    def forward(self, x):
+        return self.inner(x + self.place)
+
+
+@pytest.mark.parametrize(
+    "build", [Tokens, lambda: Tokens(0.0), lambda: Within(Within(Within(HeadFirst())))]
+)
+def test_a_head_is_found_in_a_network_with_weights_before_it_and_however_deep(build):
+    model = Replicas(build, [0, 1])
+    before = state(model)
+    model.find_head(torch.randn(3, 1, 6, 6))
+    assert [name.rpartition("classifier.")[2] for name in model.head] == ["weight", "bias"]
+    assert all(torch.equal(value, before[name]) for name, value in state(model).items())
+
+
+@pytest.mark.parametrize("bias", [True, False])
+def test_a_head_with_a_parametrized_weight_is_found(bias):
+    def build():
+        network = HeadFirst(bias)
+        nn.utils.parametrizations.weight_norm(network.classifier)
+        return network
+
+    model = Replicas(build, [0, 1])
+    model.find_head(torch.randn(3, 1, 6, 6))
+    assert [*model.head.values()] == [slice(0, 6)] * (2 + bias)
+
+
+def test_a_head_whose_weight_has_columns_for_the_outputs_is_refused(stream):
+    class Columns(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.weight, self.bias = nn.Parameter(torch.randn(36, 6)), nn.Parameter(torch.zeros(6))
+
+        def forward(self, x):
+            return x.flatten(1) @ self.weight + self.bias
+
+    train(Columns, Finetune(), stream, CONFIG)
+    for head in (None, "network"):
+        with pytest.raises(ValueError) as error:
+            train(lambda: Within(Columns()), LwF(1.0, warmup=1), stream, CONFIG, head=head)
+        assert str(error.value) == (
+            "head='network' has no weight [6, ...] with a row for each output; "
+            "name the layer that has"
+        )
 
 
 class OddNames(nn.Module):

@@ -310,6 +310,50 @@ def test_what_is_finished_is_not_repeated_and_other_results_are_put_aside(place,
     assert done not in start(value=3) and len(values()) == 4
 
 
+def test_every_parameter_is_recorded_with_its_value_of_that_run(place, tmp_path, capfd):
+    save = (
+        "from cf_utils import results\n"
+        "results.save_run(out, '01', 'digits', {'seeds': seeds}, [0], {'a': [1.0]}, [])"
+    )
+    make_notebook(place, "01_x", save, PARAMETERS)
+    command = ["--out", str(tmp_path / "out"), "--jobs", "1", "--set", "seeds=2", "--set"]
+    folder = tmp_path / "out" / "01_x"
+    every = {
+        "seeds": 2,
+        "lr": 0.5,
+        "umap": True,
+        "name": "a = b",
+        "strengths": [1, 100.0],
+        "sizes": [1, 2],
+        "roots": [1.0, 10**0.5],
+        "weights": None,
+        "any": 3,
+        "computed": 6,
+    }
+    assert run.main([*command, "lr=0.5"]) == 0
+    content = json.loads((folder / "results.json").read_text())
+    assert content["parameters"] == every and content["settings"] == {"seeds": 2}
+    assert list(content)[-3:] == ["parameters", "numbers", "claims"]
+    assert json.loads((folder / run.MADE).read_text())["parameters"] == every
+    for value, again in (("0.5", False), ("1e-3", True)):
+        capfd.readouterr()
+        assert run.main([*command, f"lr={value}"]) == 0
+        assert (run.DONE not in capfd.readouterr().out) == again
+    # To give a parameter the value that it has anyway is to give none.
+    assert run.main(command[:-1]) == 0 and run.DONE in capfd.readouterr().out
+    assert json.loads((folder / "results.json").read_text())["parameters"]["lr"] == 0.001
+
+
+def test_what_a_parameter_is_computed_of_is_recorded_as_text():
+    cell = nbformat.v4.new_code_cell(
+        "a = [1, b]\nc: float = 1 / 4\nd = 1 / 0\ne: int\nf = -1", metadata={"tags": ["parameters"]}
+    )
+    found = settings.default_parameters(nbformat.v4.new_notebook(cells=[cell]))
+    assert found == {"a": "[1, b]", "c": 0.25, "d": "1 / 0", "f": -1}
+    assert [name for name in found if isinstance(found[name], settings.Computed)] == ["a", "d"]
+    assert settings.default_parameters(nbformat.v4.new_notebook()) == {}
+
+
 def test_another_package_has_not_done_it(place, tmp_path, monkeypatch, capfd):
     make_notebook(place, "01_x", "open(f'{out}/a', 'w').close()")
     command = ["--out", str(tmp_path / "out"), "--jobs", "1"]
@@ -338,17 +382,19 @@ def test_what_cannot_be_published_does_not_stop_the_others(place, tmp_path, capf
 
 
 def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
+    make_notebook(tmp_path, "01_x", "print(1)")
     make_notebook(
         tmp_path,
-        "01_x",
-        "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(99)",
+        "02_x",
+        "import os, time\nopen(f'{out}/process', 'w').write(str(os.getpid()))\ntime.sleep(value)",
+        "value = 99\nout = ''",
     )
-    place = f"run.NOTEBOOKS = run.Path({str(tmp_path)!r})"
+    out, place = tmp_path / "out", f"run.NOTEBOOKS = run.Path({str(tmp_path)!r})"
     start = f"from cf_utils import run\n{place}\nraise SystemExit(run.main())"
-    command = [sys.executable, "-c", start, "--out", str(tmp_path / "out")]
+    command = [sys.executable, "-c", start, "--out", str(out), "--jobs", "1"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     running = subprocess.Popen(command, start_new_session=True, cwd=files.ROOT, **pipes)
-    noted, last = tmp_path / "out" / "01_x" / "process", time.monotonic() + 120
+    noted, last = out / "02_x" / "process", time.monotonic() + 120
     while not (noted.exists() and noted.read_text()):
         assert running.poll() is None, running.stderr.read()
         assert time.monotonic() < last, "the kernel did not start"
@@ -356,17 +402,45 @@ def test_interrupted_a_run_says_how_far_it_came_and_leaves_no_process(tmp_path):
     kernel = int(noted.read_text())
     second = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
     assert second.returncode == 2 and second.stderr.count("\n") == 1
-    assert (
-        f"error: another run of 01_x goes into {tmp_path / 'out'}: process {running.pid} "
-        in second.stderr
-    )
+    assert f"error: another run of 01_x goes into {out}: process {running.pid} " in second.stderr
     os.killpg(running.pid, signal.SIGINT)  # as Ctrl-C does
-    assert running.communicate()[1] == "stopped: 0 of 1 notebooks had ended\n"
+    assert running.communicate()[1] == (
+        f"stopped: 1 of 2 notebooks finished; results are in {out}; the same command goes on and "
+        "does not repeat those; with --resume it also takes up the runs that an unfinished one "
+        "kept\n"
+    )
     assert running.returncode == 130
     while psutil.pid_exists(kernel) and psutil.Process(kernel).status() != psutil.STATUS_ZOMBIE:
         assert time.monotonic() < last, "the kernel is still there"
         time.sleep(0.1)
-    assert not (tmp_path / "out" / ".01_x.lock").exists()
+    assert not (out / ".02_x.lock").exists()
+    # The same command then does as the sentence says.
+    make_notebook(tmp_path, "02_x", "print(2)")
+    again = subprocess.run(command, cwd=files.ROOT, capture_output=True, text=True)
+    assert again.returncode == 0
+    assert f"01_x: {run.DONE}" in again.stdout and "02_x: done (" in again.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "ended", "sentence"),
+    [
+        ([], None, "stopped before any notebook began"),
+        (
+            ["--resume"],
+            [None, "no"],
+            "stopped: 1 of 3 notebooks finished, 1 failed; results are ",
+        ),
+        (["--resume"], [], "stopped: 0 of 3 notebooks finished; results are in "),
+        (["--train-only"], [None], "stopped; the networks that were trained are kept in "),
+    ],
+)
+def test_the_last_line_of_an_interrupted_run(tmp_path, options, ended, sentence):
+    args = run.arguments(["--out", str(tmp_path), *options])
+    jobs = [] if ended is None else [run.Job(tmp_path / f"0{i}.ipynb", {}) for i in range(3)]
+    found = run._stopped(jobs, dict(enumerate(ended or [])), args)
+    assert found.startswith(sentence) and "--resume" not in found
+    if jobs:
+        assert f" in {tmp_path}; the same command goes on and does not repeat those" in found
 
 
 def test_a_lock_is_held_by_one_process_and_no_dead_one(tmp_path):

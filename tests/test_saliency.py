@@ -255,3 +255,30 @@ def test_grad_cam_tells_the_calls_of_a_layer_apart():
     x, y = torch.randn(1, 5, 1, 6, 6), torch.zeros(1, 5, dtype=torch.long)
     one, two = (saliency.grad_cam(model, x, y, layer) for layer in ("relu", "relu:2"))
     assert not torch.allclose(one, two)
+
+
+BOTH = {"first": "first", "second": "second"}
+
+
+def scores_of(places, inplace=True):
+    torch.manual_seed(0)
+    network = Overwriting(inplace).eval()
+    return saliency.filter_scores(network, torch.randn(5, 1, 6, 6), torch.arange(5) % 3, places)
+
+
+@pytest.mark.parametrize("order", [("first", "second"), ("second", "first")])
+def test_filters_are_scored_by_what_their_own_layer_puts_out(order):
+    found, plain = scores_of({layer: layer for layer in order}), scores_of(BOTH, inplace=False)
+    for name in ("magnitude", "activation", "Fisher", "Taylor", "signed Taylor"):
+        for layer in BOTH:
+            torch.testing.assert_close(found[name][layer], plain[name][layer])
+
+
+def test_filters_are_scored_by_a_later_call_of_their_layer():
+    found = scores_of({"first": "relu", "second": "relu:2"})["activation"]
+    torch.manual_seed(0)
+    network, x = Overwriting(inplace=False).eval(), torch.randn(5, 1, 6, 6)
+    h = network.first(x).relu()
+    g = (network.second(h) + h).relu()
+    for layer, expected in (("first", h), ("second", g)):
+        torch.testing.assert_close(found[layer], expected.mean((0, 2, 3)).detach())

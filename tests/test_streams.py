@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
@@ -157,12 +158,41 @@ def test_joint_has_seen_all_classes(images):
         (([],), "at least one task"),
         (([[0], []],), "each task at least one class"),
         (([[0, 1], [2]], "domain"), "every task needs the same number of classes"),
+        ((3,), "classes=3 is no list of groups; give e.g. [[1, 2], [3, 4]]"),
+        (("12",), "classes='12' is no list of groups"),
+        ((None,), "classes=None is no list of groups"),
+        (([1, 2],), "classes=[1, 2] is no list of groups"),
+        ((np.array([1, 2]),), "classes=[1, 2] is no list of groups"),
+        ((np.array(1),), "classes=array(1) is no list of groups"),
+        (({0: [1]},), "classes={0: [1]} is no list of groups"),
+        (([{0, 1}],), "classes=[{0, 1}] is no list of groups"),  # which has no order
+        ((["12", "34"],), "classes=['12', '34'] is no list of groups"),
+        (([np.array([0.0, 1.0])],), "unknown class 0.0; made has the classes 0 to 5"),
     ],
 )
 def test_split_names_wrong_arguments(images, arguments, message):
     with pytest.raises(ValueError) as error:
         streams.split(images, *arguments)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "classes",
+    [
+        np.array(PAIRS),
+        [np.array(pair) for pair in PAIRS],
+        np.array(PAIRS).astype(str),
+        torch.tensor(PAIRS),
+        [torch.tensor(pair) for pair in PAIRS],
+        [list(torch.tensor(pair)) for pair in PAIRS],
+        (range(1, 5, 3), range(0, 3, 2)),
+        (iter(pair) for pair in PAIRS),
+    ],
+)
+def test_split_takes_groups_in_any_series(images, classes):
+    found, expected = streams.split(images, classes), streams.split(images, PAIRS)
+    assert found.groups == expected.groups == ((1, 4), (0, 2))
+    assert torch.equal(found.tasks[1].x_train, expected.tasks[1].x_train)
 
 
 def test_split_takes_names_of_classes_as_well(images):
@@ -204,7 +234,37 @@ def test_a_task_without_images_is_named(images, part):
         (lambda i: streams.permuted(i, 0), "tasks=0 is not possible"),
         (lambda i: streams.permuted(i, 2.5), "tasks=2.5 is not possible"),
         (lambda i: streams.permuted(i, scenario="x"), "unknown scenario 'x'"),
+        (lambda i: streams.permuted(i, "5"), "tasks='5' is not possible"),
+        (lambda i: streams.permuted(i, None), "tasks=None is not possible"),
+        (
+            lambda i: streams.permuted(i, seed=2**70),
+            f"seed={2**70} is not possible; it is a whole number from 0 to 2**64 - 1",
+        ),
+        (lambda i: streams.draw_classes(i, 2, 2, -1), "seed=-1 is not possible; it is a whole"),
         (lambda i: streams.rotated(i, ()), "degrees is empty"),
+        (
+            lambda i: streams.rotated(i, 20),
+            "degrees=20 is not possible; give an angle for each task, e.g. (0, 20, 40)",
+        ),
+        (lambda i: streams.rotated(i, "20"), "degrees='20' is not possible"),
+        (lambda i: streams.rotated(i, None), "degrees=None is not possible"),
+        (lambda i: streams.rotated(i, np.array(20)), "degrees=array(20) is not possible"),
+        (lambda i: streams.rotated(i, ["a"]), "degrees=['a'] is not possible"),
+        (lambda i: streams.rotated(i, [0, None]), "degrees=[0, None] is not possible"),
+        (lambda i: streams.rotated(i, [True]), "degrees=[True] is not possible"),
+        (lambda i: streams.rotated(i, [float("nan")]), "degrees=[nan] is not possible"),
+        (lambda i: streams.rotated(i, {0, 20}), "is not possible; give an angle for each task"),
+        (
+            lambda i: streams.rotated("mnist-5k"),
+            "images is of type str; give a dataset, e.g. data.load(",
+        ),
+        (lambda i: streams.permuted(i.x_train), "images is of type Tensor; give a dataset"),
+        (lambda i: streams.split(None, [[0]]), "images is of type NoneType; give a dataset"),
+        (lambda i: streams.draw_classes("mnist-5k", 2, 2), "images is of type str; give a dataset"),
+        (
+            lambda i: streams.joint(i),
+            "stream is of type Images; give a Stream, e.g. streams.split(images, [[1, 2], [3, 4]])",
+        ),
         (
             lambda i: streams.rotated(i, outputs="seen"),
             "outputs='seen' belongs to the class scenario",
@@ -215,3 +275,10 @@ def test_changed_streams_name_wrong_arguments(images, make, message):
     with pytest.raises(ValueError) as error:
         make(images)
     assert message in str(error.value)
+
+
+@pytest.mark.parametrize("degrees", [np.array([0, 20]), torch.tensor([0.0, 20.0]), iter((0, 20))])
+def test_angles_may_come_in_any_series(images, degrees):
+    found, expected = streams.rotated(images, degrees), streams.rotated(images, [0, 20])
+    assert [task.name for task in found.tasks] == ["0°", "20°"]
+    assert torch.equal(found.tasks[1].x_train, expected.tasks[1].x_train)

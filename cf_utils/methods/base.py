@@ -12,6 +12,7 @@ MOMENTS = (
     *("before_task", "before_epoch", "augment", "penalty", "adjust_gradients"),
     *("after_step", "after_epoch", "after_task"),
 )
+WATCHED = tuple(name for name in MOMENTS if name.startswith(("before_", "after_")))
 
 
 @dataclass
@@ -33,20 +34,23 @@ class Moments:
 
     ``loop`` is the training loop's state, ``training.Loop``: ``loop.model``, ``loop.task``,
     ``loop.t`` and so on. Raises ValueError for a subclass with a function named nearly as a moment
-    is: it would never be called.
+    is, or as other libraries name theirs (``on_step``): it would never be called.
     """
+
+    _moments = WATCHED
 
     def __init_subclass__(cls):
         super().__init_subclass__()
         for name, value in vars(cls).items():
-            if name in MOMENTS or name.startswith("_") or not inspect.isfunction(value):
+            if name in cls._moments or name.startswith("_") or not inspect.isfunction(value):
                 continue
             near = get_close_matches(name, MOMENTS, 1, 0.75)
-            if near or name.startswith(("before_", "after_")):
-                meant = f"; did you mean {near[0]}?" if near else ";"
+            if near or name.startswith(("before_", "after_", "on_")):
+                meant = f"; did you mean {near[0]}?" if {*near} & {*cls._moments} else ";"
+                whose = " of what only watches" if cls._moments == WATCHED else ""
                 raise ValueError(
-                    f"{cls.__name__}.{name} is no moment and would never be called{meant} "
-                    f"Moments are {', '.join(MOMENTS)}; a helper's name may begin with _"
+                    f"{cls.__name__}.{name} is no moment{whose} and would never be called{meant} "
+                    f"Moments are {', '.join(cls._moments)}; a helper's name may begin with _"
                 )
 
     def before_task(self, loop):
@@ -79,6 +83,7 @@ class Method(Moments):
     after it.
     """
 
+    _moments = MOMENTS
     name = None
     extends = "finetune"
     anchored = False
@@ -110,6 +115,14 @@ class Method(Moments):
 
     def adjust_gradients(self, loop):
         """After backward, before the optimizer's step."""
+
+
+def watches(one):
+    """Whether ``one`` acts at any of the moments that observers have."""
+    return any(
+        name in vars(one) or getattr(type(one), name) is not getattr(Moments, name)
+        for name in WATCHED
+    )
 
 
 def take(x, index):

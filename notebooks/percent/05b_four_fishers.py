@@ -43,14 +43,14 @@ plots.style()
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
 validation = 500  # training digits held out, to choose λ
-seeds = 4  # networks that each arm is scored on, seeds 200, 201, …, trained side by side
+seeds = 3  # networks that each arm is scored on, seeds 200, 201, …, trained side by side
 choosing = [100]  # seeds of the networks on which λ is chosen
 epochs = 3  # passes over each task
 batch_size = 64
 lr = 1e-3  # of Adam
-levels = 3  # strengths tried of each kind, half a decade apart
+levels = 2  # strengths tried of each kind, half a decade apart
 permutations = 10  # tasks of the hardest stream
-permuted_images = 1500  # training digits of each of its tasks
+permuted_images = 500  # training digits of each of its tasks
 out = ""  # folder for figures and results; empty: out/05b_four_fishers
 
 # %%
