@@ -51,6 +51,10 @@ def check_02(n):
     assert abs(n["growth/batch-norm"]) < 0.1
     assert n["undone/weights put back"] > 0.9
     assert abs(n["undone/biases put back"]) < 0.1
+    assert n["undone/layer 1 put back"] > 0.5 > n["undone/layer 2 put back"]
+    assert n["swapped, sparsity/nothing"] == pytest.approx(n["sparsity task 5/plain"])
+    assert n["swapped, sparsity/weights and biases"] == pytest.approx(n["sparsity task 1/plain"])
+    assert abs(n["growth/lr 2e-05"]) < 0.1
     assert n["sparsity task 1/joint, λ = 1"] > n["sparsity task 1/joint, λ = 0"] + 0.3
     assert n["dead task 5/plain"] > 0.2 and n["dead task 5/batch-norm"] < 0.05
 
@@ -269,6 +273,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
 
 
 SMALL = {
+    "02": ["rates=[2.0e-5, 1.0e-4]"],
     "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "maps=[tsne]"],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
