@@ -133,6 +133,8 @@ def load(name, validation=0, seed=0, train=None):
     Raises DataError for an unknown name, a missing or corrupt file, more images than there are, or
     a seed that is no whole number.
     """
+    if isinstance(name, str | Path) and name not in LOADERS and Path(name).expanduser().is_dir():
+        raise DataError(f"{str(name)!r} is a folder; give 'folder:{name}'")
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
     if name.startswith("folder:"):
@@ -397,7 +399,8 @@ def _tiny_imagenet():
 def _folder(path, name=None):
     test = next((path / part for part in ("test", "val") if (path / part).is_dir()), None)
     if not (path / "train").is_dir() or test is None:
-        message = f"{path} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
+        there = f"{path}" if path.is_dir() else f"{path} is not there; it"
+        message = f"{there} needs the folders train/CLASS and test/CLASS (or val/CLASS) with images"
         raise DataError(
             f"{message}; {OFFLINE_HINT.format('shapes')}" if name else f"folder:{message}"
         )

@@ -33,9 +33,9 @@ class Replicas(nn.Module):
         super().__init__()
         self.seeds = checked_seeds(seeds)
         if isinstance(build, nn.Module) or not callable(build):
+            given = "a built network" if isinstance(build, nn.Module) else repr(build)
             raise ValueError(
-                "give what builds a network, e.g. models.mlp "
-                "or lambda: Net(10), not a built network"
+                f"give what builds a network, e.g. models.mlp or lambda: Net(10), not {given}"
             )
         networks = _built(build, self.seeds)
         template = networks[0]

@@ -78,6 +78,11 @@ class TrainConfig:
             raise ValueError(
                 f"unknown optimizer {self.optimizer!r}; known are {', '.join(OPTIMIZERS)}"
             )
+        if self.momentum and self.optimizer != "sgd":
+            raise ValueError(
+                f"momentum={self.momentum:g} would do nothing in {self.optimizer}; "
+                'it is of optimizer="sgd"'
+            )
         if self.precision not in PRECISIONS:
             raise ValueError(
                 f"unknown precision {self.precision!r}; known are {', '.join(PRECISIONS)}"

@@ -1,4 +1,5 @@
 import hashlib
+import re
 import struct
 import subprocess
 import sys
@@ -121,6 +122,16 @@ def test_unknown_name_lists_the_known(name):
     assert repr(name) in message
     assert "known are mnist-5k, mnist, shapes, cifar10, cifar100, tiny-imagenet" in message
     assert message.endswith("tiny-imagenet-100 and folder:PATH")
+
+
+def test_a_folder_by_its_path_alone_is_told_how_to_be_named(tmp_path):
+    for given in (tmp_path, str(tmp_path)):
+        with pytest.raises(data.DataError) as error:
+            data.load(given)
+        assert str(error.value) == f"{str(tmp_path)!r} is a folder; give 'folder:{tmp_path}'"
+    message = f"folder:{tmp_path}/none is not there; it needs the folders train/CLASS"
+    with pytest.raises(data.DataError, match=re.escape(message)):
+        data.load(f"folder:{tmp_path}/none")
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])

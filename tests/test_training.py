@@ -618,6 +618,7 @@ def test_a_run_in_which_all_replicas_diverge_ends(stream):
         ({"lr": float("nan")}, "lr=nan is not possible"),
         ({"weight_decay": float("inf")}, "weight_decay=inf is not possible"),
         ({"momentum": -1}, "momentum=-1 is not possible"),
+        ({"momentum": 0.9}, 'momentum=0.9 would do nothing in adamw; it is of optimizer="sgd"'),
         (
             {"optimizer": "rmsprop"},
             "unknown optimizer 'rmsprop'; known are sgd, adam, adamw, adagrad",
@@ -644,6 +645,8 @@ def test_config_names_wrong_settings(settings, message):
             {"build": lambda: nn.Linear(3, 6)},
             "the network does not take the stream's images of shape [1, 6, 6]",
         ),
+        ({"build": small()()}, "or lambda: Net(10), not a built network"),
+        ({"build": "mlp"}, "or lambda: Net(10), not 'mlp'"),
         ({"method": "finetune"}, "'finetune' is no method; give e.g. methods.Finetune()"),
         ({"method": Finetune}, "is no method"),
         ({"method": [Finetune(), None]}, "is no method"),

@@ -165,7 +165,7 @@ def check_strength(name, strength):
     )
     if values.dtype.kind not in "iuf" or values.ndim > 1 or not (values >= 0).all():
         raise ValueError(
-            f"{name}={strength} is not possible; it is 0 "
+            f"{name}={strength!r} is not possible; it is 0 "
             "or more, one number or one for each replica"
         )
     return torch.as_tensor(strength, dtype=torch.float32)
