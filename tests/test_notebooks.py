@@ -65,6 +65,10 @@ def check_03a(n):
     assert n["probe/plain, joint"] > 0.85 and 0.5 < n["probe/plain, untrained"] < 0.9
     assert n["converged"] == 1
     assert -1 <= n["rank correlation of sparsity and probe"] < 0
+    assert n["variance explained/between networks, by the logarithm of the active share"] > 0.2
+    assert n["9 against 0, 0/batch-norm, [1, 2] first"] > 0.85, (
+        "an untrained network tells 9 from 0"
+    )
 
 
 def check_03b(n):
