@@ -21,7 +21,7 @@ run: setup  ## run every notebook at quick settings, no download
 test: setup  ## lint, then all tests; every notebook is executed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(BIN)/python -m pytest -q -n auto --dist worksteal --durations 50
 
 LAB := out/lab
 lab: setup  ## open copies of the notebooks (out/lab) in JupyterLab
