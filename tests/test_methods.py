@@ -576,7 +576,11 @@ def test_lwf_warms_up_the_new_rows_of_the_head_alone(images, scenario, optimizer
     outputs = 2 if scenario == "domain" else 6
     trained = [scenario == "domain" or c in (2, 3) for c in range(outputs)]
     settings = replace(
-        CONFIG, fresh_optimizer=True, optimizer=optimizer, momentum=0.9, weight_decay=0.0
+        CONFIG,
+        fresh_optimizer=True,
+        optimizer=optimizer,
+        momentum=0.9 * (optimizer == "sgd"),
+        weight_decay=0.0,
     )
     moving, moving_rows = set(), []
 
