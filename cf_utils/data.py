@@ -133,7 +133,8 @@ def load(name, validation=0, seed=0, train=None):
     Raises DataError for an unknown name, a missing or corrupt file, more images than there are, or
     a seed that is no whole number.
     """
-    if isinstance(name, str | Path) and name not in LOADERS and Path(name).expanduser().is_dir():
+    named = isinstance(name, str | Path) and name not in ("", *LOADERS)
+    if named and Path(name).expanduser().is_dir():
         raise DataError(f"{str(name)!r} is a folder; give 'folder:{name}'")
     if not isinstance(name, str) or not (name in LOADERS or name.startswith("folder:")):
         raise DataError(f"unknown dataset {name!r}; known are {', '.join(LOADERS)} and folder:PATH")
