@@ -166,6 +166,7 @@ adamw = replace(
     batch_size=2 * batch_size,
     lr=2e-3,
     optimizer="adamw",
+    momentum=0.0,
     weight_decay=0.01,
 )
 
