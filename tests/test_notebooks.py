@@ -76,9 +76,6 @@ def check_03b(n):
     assert n["steps to relearn/plain, fresh"] < n["steps to relearn/plain, never saw [1, 2]"]
     assert n["probes forgot/batch-norm, pairs"] < 0.3 < n["outputs forgot/batch-norm, all ten"]
     assert all(0 <= n[f"CKA act2 {stage}/plain"] <= 1 for stage in ("start", "[7, 8]"))
-    assert n["9 against 0, 0/batch-norm, [1, 2] first"] > 0.85, (
-        "an untrained network tells 9 from 0"
-    )
 
 
 def check_04a(n):
