@@ -55,7 +55,7 @@ class DataError(ValueError):
     """A dataset that cannot be had or read; the message is one sentence that says what to do."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Images:
     """A dataset: images ``[N, C, H, W]`` uint8, labels ``[N]`` int64, what standardises images.
 
@@ -89,6 +89,13 @@ class Images:
                 if values is not None and len(values) != len(y):
                     counts = f"{field}_{part} has {len(values)} rows, but y_{part} {len(y)}"
                     raise ValueError(f"{counts}; choose the same of both")
+
+    def __repr__(self):
+        shape = "×".join(str(n) for n in self.x_train.shape[1:])
+        return (
+            f"<Images {self.name}: {len(self.classes)} classes of {shape}, {len(self.y_train):,} "
+            f"training, {len(self.y_val):,} validation, {len(self.y_test):,} test images>"
+        )
 
     def scale(self, x):
         """Uint8 images ``[..., C, H, W]`` standardised: float32 (x - mean) / std by channel."""

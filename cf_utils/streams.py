@@ -22,7 +22,7 @@ SCENARIOS = ("task", "domain", "class")
 FIELDS = ("x_train", "y_train", "x_val", "y_val", "x_test", "y_test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task:
     """One task: images ``[N, C, H, W]`` uint8, labels ``[N]``, indices of network outputs."""
 
@@ -35,8 +35,14 @@ class Task:
     x_test: torch.Tensor
     y_test: torch.Tensor
 
+    def __repr__(self):
+        return (
+            f"<Task {self.name}: labels {list(self.labels)}, {len(self.y_train):,} training, "
+            f"{len(self.y_val):,} validation, {len(self.y_test):,} test images>"
+        )
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class Stream:
     """Tasks in order.
 
@@ -49,6 +55,10 @@ class Stream:
     groups: tuple[tuple[int, ...], ...]
     images: object
     seen_only: bool = False
+
+    def __repr__(self):
+        tasks = ", ".join(task.name for task in self.tasks)
+        return f"<Stream {self.name}, {self.scenario}-incremental: {tasks}>"
 
     def __len__(self):
         return len(self.tasks)

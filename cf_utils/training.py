@@ -96,7 +96,7 @@ class TrainConfig:
         object.__setattr__(self, name, value)  # past the dataclass, which is frozen
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """What a run leaves behind.
 
@@ -122,6 +122,15 @@ class Run:
     config: TrainConfig = TrainConfig()
     evaluate: str = "test"
     start: str = ""
+
+    def __repr__(self):
+        given = self.methods if isinstance(self.methods, list | tuple) else [self.methods]
+        names = ", ".join(type(method).__name__ for method in given)
+        last = ", ".join(f"{a:.2f}" for a in self.accuracy[:, -1].mean(0))
+        return (
+            f"<Run of {len(self.seeds)} networks, {names}: {self.done} of "
+            f"{self.accuracy.shape[2]} tasks, accuracy by task now {last}>"
+        )
 
     @property
     def done(self):

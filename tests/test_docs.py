@@ -7,7 +7,7 @@ import test_methods as contracts
 import torch
 from conftest import assert_same, at, small, state, train
 
-from cf_utils import methods, training
+from cf_utils import checkpoint, data, methods, models, streams, training
 from cf_utils.files import ROOT
 from cf_utils.replicas import evaluating
 
@@ -128,3 +128,32 @@ def test_contributing_compares_methods_and_trains_a_network_of_ones_own(derpp, c
     torch.manual_seed(1)
     start = build().frozen[0].weight
     torch.testing.assert_close(run.model.weights["frozen.0.weight"][1], start, rtol=0, atol=0)
+
+
+def test_what_contributing_says_of_a_trained_network(tmp_path):
+    text = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    for said in ('run.model.weights["', "run.model.replica(0)", "training.predict(run.model, "):
+        assert said in text
+    images = data.load("mnist-5k", train=300)
+    stream = streams.split(images, [[1, 2], [3, 4]], "class")
+    config = training.TrainConfig(epochs=1)
+    run = training.run_stream(models.mlp, methods.Finetune(), stream, config, [0, 1])
+    assert run.accuracy.shape == (2, 3, 2) and run.model.weights["fc1.weight"].shape[0] == 2
+    logits = training.predict(run.model, images, images.x_test[:5])
+    alone = run.model.replica(1)(images.scale(images.x_test[:5]))
+    torch.testing.assert_close(logits[1], alone)
+    checkpoint.save(run, stream, tmp_path / "mine")
+    assert checkpoint.load(tmp_path / "mine", models.mlp, methods.Finetune(), stream, config).done
+
+
+def test_a_run_a_stream_and_images_are_printed_in_a_line():
+    images = data.load("mnist-5k", train=300)
+    stream = streams.split(images, [[1, 2], [3, 4]], "class")
+    assert repr(images) == (
+        "<Images mnist-5k: 10 classes of 1×28×28, 300 training, 0 validation, 1,000 test images>"
+    )
+    assert repr(stream) == "<Stream split mnist-5k, class-incremental: [1, 2], [3, 4]>"
+    assert repr(stream.tasks[0]).startswith("<Task [1, 2]: labels [1, 2], ")
+    run = training.run_stream(models.mlp, methods.Finetune(), stream, seeds=[0], until=0)
+    start = "<Run of 1 networks, Finetune: 0 of 2 tasks, accuracy by task now "
+    assert repr(run).startswith(start) and len(repr(run)) < 100
