@@ -252,14 +252,34 @@ WITHOUT_CLAIMS = {"00b"}
 QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
+def execute_cells(path, parameters):
+    """The code of a notebook, cell by cell, in a plain namespace: what Jupyter does, without it."""
+    names = {"__name__": "__main__", "display": lambda *shown: None}
+    for cell in nbformat.read(path, as_version=4).cells:
+        if cell.cell_type == "code":
+            exec(compile(cell.source, path.name, "exec"), names)
+        if "parameters" in cell.metadata.get("tags", []):
+            names.update(parameters)
+
+
+def execute_in_copy(path, parameters):
+    """``execute_cells`` in a copy of this process, which has imported what takes Jupyter seconds.
+
+    Returns its exit code.
+    """
+    fork = multiprocessing.get_context("fork")
+    other = fork.Process(target=execute_cells, args=(path, parameters))
+    other.start()
+    other.join()
+    return other.exitcode
+
+
 @pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
-    code = run.main(
-        [run.number_of(path), "--settings", "quick", "--out", str(tmp_path), "--jobs", "1"]
-    )
-    assert code == 0, capfd.readouterr().out
-    content, numbers = numbers_of(tmp_path / path.stem)
+    job = run.job(path, run.settings_sections("quick"), {})
+    assert execute_in_copy(path, job.every | {"out": str(tmp_path)}) == 0, capfd.readouterr().err
+    content, numbers = numbers_of(tmp_path)
     assert content["dataset"] == QUICK.get(run.number_of(path), {}).get("dataset", "mnist-5k")
     together = [row for row in claims.claims_of("") if row["id"][:2] == path.stem[:2]]
     number = run.number_of(path)
@@ -268,7 +288,7 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
     else:
         assert number == "00" or (len(together) >= 25 and len(content["claims"]) >= 10)
         assert {claim["verdict"] for claim in content["claims"]} == {claims.NOT_DECIDED}
-    for figure in (tmp_path / path.stem).glob("*.png"):
+    for figure in tmp_path.glob("*.png"):
         assert figure.with_suffix(".csv").stat().st_size > 0
     CHECKS[run.number_of(path)](numbers)
 
@@ -318,16 +338,6 @@ MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 
 
-def execute_cells(path, parameters):
-    """The code of a notebook, cell by cell, in a plain namespace: what Jupyter does, without it."""
-    names = {"__name__": "__main__", "display": lambda *shown: None}
-    for cell in nbformat.read(path, as_version=4).cells:
-        if cell.cell_type == "code":
-            exec(compile(cell.source, path.name, "exec"), names)
-        if "parameters" in cell.metadata.get("tags", []):
-            names.update(parameters)
-
-
 @pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
@@ -338,11 +348,7 @@ def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epo
     assert run.main([number, *options, "--out", str(first), "--jobs", "1"]) == 0
     # The second time in a copy of this process, which has done other things before.
     parameters = json.loads((first / path.stem / run.MADE).read_text("utf-8"))["parameters"]
-    fork = multiprocessing.get_context("fork")
-    other = fork.Process(target=execute_cells, args=(path, parameters | {"out": str(second)}))
-    other.start()
-    other.join()
-    assert other.exitcode == 0
+    assert execute_in_copy(path, parameters | {"out": str(second)}) == 0
     found = json.loads((first / path.stem / "results.json").read_text("utf-8"))
     del found["parameters"]  # which the runner adds
     assert found == json.loads((second / "results.json").read_text("utf-8"))

@@ -160,8 +160,8 @@ results.save_figure(fig, folder, "scenarios", pd.DataFrame(rows), note)
 # %% [markdown]
 # Among all ten outputs it names new digits only. Told that the digit is an old one, it does better, though far from well.
 #
-# The question can also be asked *while training*: in the task-incremental scenario only the outputs of the current task take part in the
-# loss, in the domain-incremental one there are only five outputs. That changes what is forgotten.
+# The question can also be asked *while training*. In the task-incremental scenario only the current task's outputs take part in the
+# loss. In the domain-incremental one there are only five outputs. That changes what is forgotten.
 #
 # ## Ten seeds, three methods, three scenarios
 #

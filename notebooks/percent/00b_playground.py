@@ -131,7 +131,7 @@ def look(order, loop):
 
 
 # %% [markdown]
-# What is drawn: the accuracy on each task, from its first step on; the network's belief about one digit; and its last hidden layer as a map, on which digits lie close together that the network takes for alike. (A projection on two axes, PCA, the same for all moments of a run; each moment is moved to the middle and scaled to one size.)
+# Three things are drawn. The first is the accuracy on each task, from its first step on. The second is the network's belief about one digit. The third is a map of its last hidden layer: digits that the network takes for alike lie close together. (A projection on two axes, PCA, the same for all moments of a run; each moment is moved to the middle and scaled to one size.)
 
 
 # %%
@@ -330,7 +330,7 @@ caption = (
 results.save_figure(fig, folder, "first_run", pd.concat(tables), caption)
 
 # %% [markdown]
-# **Curves.** Each line is a task, drawn from its first step on. The network learns it within a few steps, and loses it as quickly when the next two digits come: 98%<!--=00b right task 1/right after it as .0%--> of the first two digits right after they were trained, 0%<!--=00b right task 1/after the next as .0%--> after the next two. At the end 20%<!--=00b accuracy as .0%--> are right over all tasks: the last two digits.
+# **Curves.** Each line is a task, drawn from its first step on. The network learns it within a few steps. It loses it as quickly when the next two digits come: 98%<!--=00b right task 1/right after it as .0%--> of the first two digits right after they were trained, 0%<!--=00b right task 1/after the next as .0%--> after the next two. At the end 20%<!--=00b accuracy as .0%--> are right over all tasks: the last two digits.
 #
 # **Belief.** The network held this digit for what it is with 100%<!--=00b belief in 1/right after it as .0%-->. Two digits later it is as sure that it sees a 3. At the end 0%<!--=00b belief in 1/at the end as .0%--> are left for the 1: in the last task only the outputs 9 and 0 are ever right.
 #
@@ -340,9 +340,11 @@ results.save_figure(fig, folder, "first_run", pd.concat(tables), caption)
 #
 # ## Three things to try
 #
-# 1. **A memory.** Choose *replay*, set *memory* to 50, run; raise it to 500 and run again. Nothing falls to the ground any more, and with 500 digits in memory the curves stay above the grey ones of the run before. In our run 65 % are right at the end with 50, 85 % with 500.
+# 1. **A memory.** Choose *replay*, set *memory* to 50 and run. Raise it to 500 and run again. Nothing falls to the ground any more, and the new curves stay above the grey ones of the run before. In our run 65 % are right at the end, then 85 %.
+#
 # 2. **An easier question.** Back to *finetune*, scenario *task*: now a task is trained and tested between its own two digits alone. The curves sag, and most old digits stay right, 92 % in our run.
-# 3. **A stiff network.** Choose *ewc*, scenario *domain*, and go through the strengths. Up to 10 nothing changes; at 10,000 old tasks fall less (68 % become 77 %). At a million old tasks hold on, and the last is learned less well, 86 % in place of 99 %. Remembering and learning compete.
+#
+# 3. **A stiff network.** Choose *ewc*, scenario *domain*, and go through the strengths. Weak springs change nothing; at 10,000 old tasks fall less. At a million they hold on, but the last task is learned less well: 86 % in place of 99 % in our run. Remembering and learning compete.
 #
 # And a bad choice: a learning rate of 1000. One sentence tells what went wrong.
 #
@@ -390,7 +392,7 @@ _ = results.save_run(folder, "00b", images.name, settings, range(seeds), numbers
 # **Two exercises**, with the controls above.
 #
 # *Which order of pairs forgets least in the domain scenario?*
-# <details><summary>What we saw</summary>With one network 68 %, 71 % and 62 % were right at the end, in the menu's order. Raise <i>networks</i> to 10 before you believe such a difference: the thin lines show how far networks differ by chance.</details>
+# <details><summary>What we saw</summary>With one network 68 %, 71 % and 62 % were right at the end, in the menu's order. Raise <i>networks</i> to 10 before you believe such a difference. The thin lines show how far networks differ by chance.</details>
 #
 # *Which learning rate forgets least?*
-# <details><summary>What we saw</summary>From 0.0001 to 0.01 all end near 20 %. At 0.00001 the network ends at 24 %, and had got only 34 % of the first two digits right: it forgets less since it has learned less.</details>
+# <details><summary>What we saw</summary>All but the smallest end near 20 %. At 0.00001 the network ends at 24 %. But it had got only 34 % of the first two digits right: it forgets less since it has learned less.</details>

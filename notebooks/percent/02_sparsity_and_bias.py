@@ -3,10 +3,10 @@
 #
 # **Why do the hidden units of a network fall silent as it learns task after task, and do its biases switch them off?**
 #
-# **Answer.** *Sparsity*, the share of zeros among the hidden activations, grows from 48%<!--=02 sparsity task 1/plain as .0%--> to 89%<!--=02 sparsity task 5/plain as .0%-->
+# **Answer.** *Sparsity* is the share of zeros among the hidden activations. It grows from 48%<!--=02 sparsity task 1/plain as .0%--> to 89%<!--=02 sparsity task 5/plain as .0%-->
 # over five tasks at a learning rate of 0.001; at a fiftieth of that rate it does not grow. The biases
 # fall, but they do not do it: each layer's weights silence that layer's units. Batch-norm prevents the
-# silence, and forgets all the same.
+# silence and forgets all the same.
 #
 # *Numbers in the text are those of the full run: all of MNIST, ten seeds, half an hour on one core. At quick settings the notebook takes about a minute on two cores.*
 #
@@ -424,8 +424,8 @@ for layer, t in [(layer, t) for layer in layers for t in (0, 1, 2, 4)]:
     magnitudes[f"mean {at}"] = {name: total.mean(1) for name, total in totals.items()}
 
 # %% [markdown]
-# **Where a unit has fallen silent, no gradient reaches its weights.** In the plain network the unit
-# in the middle is not pulled at all after the second task, and the least one hardly ever. Under
+# **No gradient reaches the weights of a silent unit.** In the plain network the unit
+# in the middle is not pulled at all after the second task. The least one hardly ever is. Under
 # batch-norm even the least is pulled in every task.
 #
 # **The gradient flows through fewer units, and harder there.** In the second layer the largest sum
@@ -824,8 +824,8 @@ results.save_figure(fig, folder, "histograms", pd.concat(tables), note)
 #
 # <details><summary>What one should see</summary>
 #
-# At the notebook's own values sparsity after task 5 is 85 %. With the first layer as after task 1 it
-# is 48 %, as after task 2 75 %: most of the silence came with the second task.
+# At the notebook's own values sparsity at the end is 85 %. With the first layer of the first task it
+# is 48 %, with that of the second 75 %: most of the silence came with the second task.
 #
 # </details>
 #

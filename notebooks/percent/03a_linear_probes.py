@@ -391,10 +391,12 @@ note = (
 results.save_figure(fig, folder, "newest", table, note)
 
 # %% [markdown]
-# **Under L1 a probe reads the newest two digits far better than the older ones.** Of the newest it gets a
-# share right that is larger by 36% ± 3%<!--=03a newest over older/L1 = 1 as ±.0%-->, on average over tasks 2 to 5; in the plain network by
-# 6% ± 1%<!--=03a newest over older/plain as ±.0%-->. The notes are right about the newest
-# digits. What they say of 5 holds too: when it is new, it is read worse than the older ones under L1.
+# **Under L1 a probe reads the newest two digits far better than the older ones.** The gap is
+# 36% ± 3%<!--=03a newest over older/L1 = 1 as ±.0%--> of the digits, a mean over the later tasks. In the plain network it is
+# 6% ± 1%<!--=03a newest over older/plain as ±.0%-->.
+#
+# The notes are right about the newest
+# digits. What they say of the digit 5 holds too: under L1 it is read worse than older ones even when it is new.
 #
 # Digit 1 stays the most readable of the old ones in the plain network. Under L1 half of it is lost.
 #
@@ -666,8 +668,8 @@ Markdown(
 #
 # **Between seeds of one network it explains 3% ± 14%<!--=03a variance explained/between seeds of one network, by sparsity as ±.0%-->.**
 #
-# **So activity is part of the reason; how large a part, we cannot say.** The simplest remedy is a
-# tenth of the learning rate: 89.0% ± 0.9%<!--=03a probe/plain, lr 0.0001 as ±.1%-->, though sparsity is higher there than with centred biases.
+# **Activity is part of the reason; how large a part, we cannot say.** The simplest remedy is a
+# tenth of the learning rate. The probe then reads 89.0% ± 0.9%<!--=03a probe/plain, lr 0.0001 as ±.1%-->, though more units are silent than with centred biases.
 # Small steps also move the weights less. The notes credit such a number to orthogonal gradients,
 # which they trained at that rate (notebook 04a).
 #

@@ -4,7 +4,7 @@
 # **Is an old task gone from the network, or only out of reach of its head?**
 #
 # It depends on normalisation. A new head wins back 64%<!--=03b share won back/plain as .0%--> of what the plain network lost, and 89%<!--=03b share won back/batch-norm as .0%--> with
-# batch-norm; on an *untrained* body it would win back 76%<!--=03b share won back by an untrained body/plain as .0%-->, so the plain body ends worse than it began.
+# batch-norm. On an *untrained* body it would win back 76%<!--=03b share won back by an untrained body/plain as .0%-->, so the plain body ends worse than it began.
 # A forgotten task also leaves a trace that speeds up relearning: without batch-norm part of it is in the
 # body, with batch-norm we find it in the head alone.
 #
@@ -379,9 +379,9 @@ results.save_figure(fig, folder, "savings", pd.concat(tables), note)
 # stream the plain network needs 52 ± 7<!--=03b steps to relearn/plain, after the stream as ±.0f-->, and with batch-norm 65 ± 3<!--=03b steps to relearn/batch-norm, after the stream as ±.0f-->. Having learned other
 # digits is a handicap.
 #
-# **Against an equal handicap, the forgotten pair left a trace.** It saves 27 ± 11<!--=03b steps saved by memory/plain as ±.0f--> steps against a network
-# that never saw the pair, and 43 ± 5<!--=03b steps saved by memory/batch-norm as ±.0f--> with batch-norm: about a third. (A little may be practice: this
-# control trained on one task fewer.)
+# **The forgotten pair left a trace.** It saves 27 ± 11<!--=03b steps saved by memory/plain as ±.0f--> steps against a network
+# that never saw the pair, and 43 ± 5<!--=03b steps saved by memory/batch-norm as ±.0f--> with batch-norm: a third or more. So against an
+# equal handicap memory helps. (A little may be practice: this control trained on one task fewer.)
 #
 # **Where is the trace?** With a new head everything goes faster: the old head had learned to suppress the
 # first pair's outputs. In the plain network memory still saves 14 ± 7<!--=03b steps saved by memory/plain, new head as ±.0f--> steps, so part of the trace is in the

@@ -638,7 +638,7 @@ results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 # %% [markdown]
 # ## Exercises
 #
-# **1. When does averaging lose nothing?** After the last task, the cell squares the means of small batches: on that task's digits, then
+# **1. When does averaging lose nothing?** The cell runs after the last task. It squares the means of small batches: on that task's digits, then
 # on the first task's, which the network has forgotten. What does the formula above say for one batch of all images? Try it.
 #
 # *You should see* the first sum fall nearly as 1/b, while the second soon stops falling.
