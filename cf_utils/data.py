@@ -449,9 +449,14 @@ def _check_classes(folder, classes, images):
     labels = {label for _, label in images}
     empty = [name for label, name in enumerate(classes) if label not in labels]
     if empty or not classes:
-        where = f"there is none in {', '.join(empty)}" if empty else "it has no subfolders"
         accepted = ", ".join(IMAGE_TYPES)
-        raise DataError(f"{folder} has no classes with images: {where}; read are {accepted}")
+        if not classes:
+            raise DataError(
+                f"{folder} has no classes with images: it has no subfolders; read are {accepted}"
+            )
+        raise DataError(
+            f"{folder} has classes without images: {', '.join(empty)}; read are {accepted}"
+        )
     within = [file.relative_to(folder / classes[0]).parts for file, label in images if label == 0]
     inner = {parts[0] for parts in within if len(parts) > 1}
     if len(classes) == 1 and len(inner) > 1:
@@ -563,7 +568,9 @@ def _decode(files):
             x[i] = picture
     if len(sizes) > 1:
         folder, some = Path(files[0]).parents[1], list(sizes.items())[:2]
-        first, other = (f"{shape[2]}×{shape[1]} ({file.name})" for shape, file in some)
+        first, other = (
+            f"{shape[2]}×{shape[1]} ({file.parent.name}/{file.name})" for shape, file in some
+        )
         which = f"images of {len(sizes)} different sizes, such as {first} and {other}"
         raise DataError(f"{folder} has {which}; scale them to one size first")
     if deep and max(deep)[0] < 1 / 16:

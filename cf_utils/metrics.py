@@ -111,6 +111,8 @@ def interval(values, axis=0):
 
 
 def _checked(a):
+    if hasattr(a, "accuracy"):
+        raise ValueError("an accuracy matrix is wanted, not a Run; give run.accuracy")
     a = torch.as_tensor(a)
     if a.ndim != 3 or a.shape[1] != a.shape[2] + 1:
         raise ValueError(f"an accuracy matrix has the shape [R, T+1, T], not {list(a.shape)}")

@@ -241,7 +241,7 @@ class Loop:
     def train_step(self, batch):
         """One optimizer step on ``batch``; returns the logits ``[R, B, outputs]``, detached."""
         for method in self.methods:
-            batch = method.augment(self, batch)
+            batch = _checked_batch(method.augment(self, batch), method)
         stopped = torch.nonzero(~self.active).squeeze(1) if self.leaves else []
         kept = (
             {name: value[stopped] for name, value in self.model.statistics.items()}
@@ -304,13 +304,33 @@ def _saying_why(t):
         ) from None
 
 
+def _checked_batch(batch, method):
+    """What a method makes of a batch; ValueError for no batch, or other samples than labels."""
+    whose = f"{type(method).__name__}.augment"
+    if not isinstance(batch, Batch):
+        raise ValueError(f"{whose} returned {batch!r}; it has to return the batch")
+    if batch.x.shape[:2] != batch.y.shape:
+        raise ValueError(
+            f"{whose} returned x for {list(batch.x.shape[:2])} samples, but y for "
+            f"{list(batch.y.shape)}; join the same samples to both"
+        )
+    return batch
+
+
 def _checked_penalty(penalty, method, loss):
-    """The penalty of a method; ValueError unless it is one number for each replica, as the loss."""
+    """The penalty of a method; ValueError unless it is one number for each replica, as the loss,
+    and has a gradient or is 0.
+    """
     shape = list(penalty.shape) if isinstance(penalty, torch.Tensor) else type(penalty).__name__
     if shape != list(loss.shape):
         raise ValueError(
             f"the penalty of {type(method).__name__} is {shape}, but has to be {list(loss.shape)}, "
             "one number for each replica; sum or average over every dimension but the first"
+        )
+    if not penalty.requires_grad and penalty.any():
+        raise ValueError(
+            f"the penalty of {type(method).__name__} has no gradient, so that it would do nothing; "
+            "detach() and no_grad, say, cut it off"
         )
     return penalty
 
@@ -624,8 +644,8 @@ def _failed(loop, trained, loss):
 def predict(model, images, x, chunk=None):
     """Logits ``[R, N, outputs]`` of Replicas in evaluation mode for shared ``x``, on its device.
 
-    x: ``[N, C, H, W]`` uint8. chunk: images at a time; None: 2,000, of networks with convolutions
-    on a CPU 100, which its cache holds.
+    x: ``[N, C, H, W]`` uint8; ValueError for others. chunk: images at a time; None: 2,000, of
+    networks with convolutions on a CPU 100, which its cache holds.
     """
     return activations(model, images, x, (), chunk)[0]
 
@@ -635,6 +655,15 @@ def activations(model, images, x, layers=None, chunk=None):
 
     layers: their names, as of ``Replicas.activations``; None: every ReLU.
     """
+    if not isinstance(model, Replicas):
+        raise ValueError(
+            f"model is {type(model).__name__}, but has to be Replicas, such as run.model"
+        )
+    if x.dtype != torch.uint8:
+        raise ValueError(
+            f"x is {x.dtype}, but has to be uint8, images as they are in the dataset, which are "
+            "standardised here"
+        )
     weight = next(model.parameters())
     convolutional = any(w.ndim == 5 for w in model.weights.values())
     layout = torch.channels_last if convolutional else torch.contiguous_format

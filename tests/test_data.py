@@ -308,7 +308,7 @@ def test_a_folder_without_classes_is_refused(tmp_path):
 def test_a_class_without_images_is_refused(folder):
     (folder / "train" / "dog" / "0.png").unlink()
     (folder / "train" / "dog" / "1.png").unlink()
-    assert "has no classes with images" in refusal(f"folder:{folder}")
+    assert "has classes without images: dog" in refusal(f"folder:{folder}")
 
 
 @pytest.mark.parametrize("name", ["mnist-5k", "shapes"])

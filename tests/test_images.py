@@ -640,7 +640,7 @@ def test_an_empty_class_is_named(tmp_path, part):
     (folder / part / "cow" / "notes.txt").write_text("none yet")
     message = refusal(f"folder:{folder}")
     assert message.startswith(
-        f"{folder / part} has no classes with images: there is none in cow, eel; read are .jpg"
+        f"{folder / part} has classes without images: cow, eel; read are .jpg"
     )
 
 
@@ -691,7 +691,8 @@ def test_images_of_two_sizes_name_one_of_each(tmp_path):
     paint(paint_folder(tmp_path) / "train" / "dog" / "9.png", 0, 6)
     message = refusal(f"folder:{tmp_path}")
     assert message.startswith(
-        f"{tmp_path / 'train'} has images of 2 different sizes, such as 4×4 (0.png) and 6×6 (9.png)"
+        f"{tmp_path / 'train'} has images of 2 different sizes, "
+        "such as 4×4 (cat/0.png) and 6×6 (dog/9.png)"
     )
 
 

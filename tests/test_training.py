@@ -20,7 +20,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from cf_utils import metrics, streams
-from cf_utils.methods import ActivationL1, Finetune, Method, Replay
+from cf_utils.methods import METHODS, ActivationL1, Finetune, Method, Replay
 from cf_utils.models import lenet5
 from cf_utils.randomness import generator
 from cf_utils.replicas import Replicas
@@ -752,3 +752,66 @@ def test_training_in_bfloat16_is_near_and_keeps_weights_in_float32(build, size):
     assert 0 < first.max() < 0.02
     with pytest.raises(ValueError, match="unknown precision 'half'; known are float32, bfloat16"):
         TrainConfig(precision="half")
+
+
+# --- slips in a method or a call are said in a sentence ---
+
+
+class ReturnsNothing(Method):
+    def augment(self, loop, batch):
+        batch.x = batch.x.clone()
+
+
+class JoinsImagesAlone(Method):
+    def augment(self, loop, batch):
+        batch.x = torch.cat([batch.x, batch.x], 1)
+        return batch
+
+
+class Detached(Method):
+    def penalty(self, loop, batch, logits):
+        return logits.detach().square().mean((1, 2))
+
+
+@pytest.mark.parametrize(
+    ("method", "message"),
+    [
+        (ReturnsNothing(), "ReturnsNothing.augment returned None; it has to return the batch"),
+        (
+            JoinsImagesAlone(),
+            "JoinsImagesAlone.augment returned x for [2, 10] samples, but y for [2, 5]; "
+            "join the same samples to both",
+        ),
+        (
+            Detached(),
+            "the penalty of Detached has no gradient, so that it would do nothing; "
+            "detach() and no_grad, say, cut it off",
+        ),
+    ],
+    ids=["nothing", "images alone", "detached"],
+)
+def test_a_method_that_slips_is_told(method, message, stream):
+    with pytest.raises(ValueError) as error:
+        train(small(), method, stream, CONFIG, [0, 1])
+    assert str(error.value) == message
+
+
+def test_a_name_that_a_method_has_already_is_refused():
+    with pytest.raises(ValueError, match="name='replay' of Mine is that of Replay already"):
+        type("Mine", (Method,), {"name": "replay"})
+    assert METHODS["replay"] is Replay
+
+
+def test_scaled_images_and_runs_are_no_input_of_predict(images, stream):
+    run = train(small(), Finetune(), stream, CONFIG, [0])
+    with pytest.raises(ValueError, match=r"x is torch\.float32, but has to be uint8"):
+        predict(run.model, images, images.scale(images.x_test))
+    with pytest.raises(ValueError, match=r"model is Run, .* such as run\.model"):
+        predict(run, images, images.x_test)
+    with pytest.raises(ValueError, match=r"not a Run; give run\.accuracy"):
+        metrics.average_accuracy(run)
+
+
+def test_methods_print_their_arguments():
+    assert repr(Replay(20)).startswith("<Replay memory=20")
+    assert repr(ActivationL1(0.5)) == "<ActivationL1 strength=0.5>"

@@ -72,7 +72,8 @@ class Moments:
 class Method(Moments):
     """Base of all methods.
 
-    A subclass that sets ``name`` enters METHODS and so every comparison and contract test.
+    A subclass that sets ``name`` enters METHODS and so every comparison and contract test;
+    ValueError if another class has that name.
     name      key in METHODS; None leaves a class out.
     extends   name of the method that this one equals bitwise at strength 0.
     anchored  True if a huge strength keeps the weights of the task before.
@@ -95,7 +96,19 @@ class Method(Moments):
     def __init_subclass__(cls):
         super().__init_subclass__()
         if cls.__dict__.get("name"):
+            there = METHODS.get(cls.name)
+            if there is not None and there.__qualname__ != cls.__qualname__:
+                raise ValueError(
+                    f"name={cls.name!r} of {cls.__name__} is that of {there.__name__} already; "
+                    "choose another, or None to leave the class out of comparisons"
+                )
             METHODS[cls.name] = cls
+
+    def __repr__(self):
+        plain = {k: v for k, v in vars(self).items() if isinstance(v, str | int | float)}
+        if isinstance(strength := getattr(self, self.dial or "", None), torch.Tensor):
+            plain[self.dial] = strength.tolist()
+        return f"<{' '.join([type(self).__name__, *(f'{k}={v!r}' for k, v in plain.items())])}>"
 
     def to(self, device):
         """Move all tensors and networks that the method holds to ``device``; returns the method."""
