@@ -44,6 +44,10 @@ def check_01(n):
     assert 5 < n["half-life/plain"] < 40
     assert n["old/batch-norm"] > n["old/plain"]
     assert n["task-aware/replay"] > 0.85
+    assert n["steps to half/0.001"] > n["steps to half/0.003"], "larger steps forget in fewer"
+    assert n["upright after task 3/joint, with replay"] > n["upright after task 3/no replay"] + 0.2
+    assert n["silhouette all digits/plain, joint"] > n["silhouette all digits/plain"] + 0.1
+    assert n["silhouette new digits/plain"] > n["silhouette old digits/plain"]
 
 
 def check_02(n):
@@ -278,7 +282,16 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
 
 SMALL = {
     "02": ["rates=[2.0e-5, 1.0e-4]"],
-    "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "maps=[tsne]"],
+    "01": [
+        "lenet_seeds=1",
+        "lenet_digits=64",
+        "turned_digits=300",
+        "rates=[0.003]",
+        "map_seeds=1",
+        "map_points=100",
+        "curve_images=10",
+        "maps=[tsne]",
+    ],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "05a": ["levels=2", "permutations=2", "permuted_images=200"],
