@@ -48,7 +48,7 @@ lr = 1e-3
 curve_images = 100  # validation digits a task for the curves
 rates = [3e-4, 3e-3]  # learning rates to compare with lr
 turned_digits = 4000  # training digits of each of the three rotations, at most
-lenet_seeds = 2  # replicas of LeNet5, which is ten times slower; at most 5 in joint training
+lenet_seeds = 2  # replicas of LeNet5, which is ten times slower; its variants have at most 5
 lenet_digits = 800  # training digits a task for LeNet5, at most
 map_points = 500  # digits in the latent maps
 map_seeds = 2  # seeds whose t-SNE clouds are measured, at most ``seeds``
@@ -75,6 +75,7 @@ caption = (
 )
 
 
+# %%
 def typical(c):
     """The test digit of class ``c`` that is nearest to the mean of its class."""
     index = torch.nonzero(images.y_test == c)[:, 0]
@@ -299,10 +300,10 @@ for i, (rate, curve) in enumerate(paces.items()):
     label = f"{rate:g}"
     drawn = plots.band(left, steps + 1, 100 * seen, label, index=i, marker=False)
     tables.append(drawn.assign(panel="accuracy (%)"))
-    at = drawn.x[(drawn["mean"] - 50).abs().idxmin()]
-    left.annotate(
-        label, (at, 50), (4, 0), textcoords="offset points", color=plots.COLORS[i], va="center"
-    )
+    level = 20 + 20 * i
+    at = drawn.x[(drawn["mean"] - level).abs().idxmin()]
+    style = {"textcoords": "offset points", "color": plots.COLORS[i], "va": "center"}
+    left.annotate(label, (at, level), (6, 0), **style)
 left.set(xscale="log", ylim=(-3, 103), xlabel="step of the second task + 1")
 left.set_ylabel("accuracy on [1, 2] (%)")
 left.set_title("colour: learning rate", fontsize="medium")
@@ -318,7 +319,7 @@ right.set(xscale="log", ylim=(0, None), xlabel="learning rate")
 for ax in (middle, right):
     ax.set_xticks(places, [f"{rate:g}" for rate in paces], fontsize="small")
     ax.xaxis.set_minor_locator(plt.NullLocator())
-right.set_ylabel("steps from 90 % to 10 %,\nrelative to the steps until half is lost")
+right.set_ylabel("from 90 % to 10 %: steps,\nin steps until half is lost")
 note = (
     f"{caption}, plain network. {curve_images} held-out digits; 95 % bands. Rates at which a seed "
     "does not first learn\nand then lose the pair have no point."
@@ -431,6 +432,7 @@ few = shortened(stream, lenet_digits)
 curves["LeNet5"] = observers.Curves(curve_images, sparse=50)
 train("LeNet5", models.lenet5, stream=few, seeds=lenet_seeds, extra=[curves["LeNet5"]])
 once, some = replace(config, epochs=1), min(lenet_seeds, 5)
+of_lenet = f"LeNet5: {lenet_digits:,} digits a task, {lenet_seeds} seeds, its variants {some}"
 train("LeNet5, joint", models.lenet5, config=once, stream=joint, seeds=some)
 labels = images.y_test[:map_points].numpy()
 known = [sorted({c for task in stream.tasks[: t + 1] for c in task.labels}) for t in range(5)]
@@ -583,11 +585,11 @@ train("sparse", method=sparse)
 train("batch-norm + sparse", partial(models.mlp, norm="batch"), method=sparse)
 for name in ("batch-norm", "dropout 0.5"):
     build = partial(models.lenet5, **kinds[name])
-    train(f"LeNet5, {name}", build, stream=few, seeds=lenet_seeds)
+    train(f"LeNet5, {name}", build, stream=few, seeds=some)
 for decay in (0.1, 1.0, 5.0):
     stopped = replace(config, weight_decay=decay, stop_at=0.98)
     name = f"LeNet5, decay {decay:g}, stopped"
-    train(name, models.lenet5, config=stopped, stream=few, seeds=lenet_seeds)
+    train(name, models.lenet5, config=stopped, stream=few, seeds=some)
 
 # %%
 told = {
@@ -649,6 +651,8 @@ remedies = [
     v for k, v in numbers.items() if k.startswith("test accuracy/LeNet5, ") and "joint" not in k
 ]
 numbers["best of five/LeNet5"] = torch.stack(remedies).max(0).values
+
+# %%
 for name in sequential:
     keys = ("temperature", "entropy", "dimension", *told.values())
     numbers |= {f"{key}/{name}": looks[name][4][key] for key in keys}
@@ -710,7 +714,7 @@ columns |= {
 columns = {label.replace("points", "%"): values for label, values in columns.items()}
 fig, axes, table = plots.dot_columns(columns)
 plots.mark(axes[3], 50, "chance", "right")
-note = f"{caption} (LeNet5: {lenet_digits:,} digits a task, {lenet_seeds} seeds). 95 % intervals."
+note = f"{caption}. {of_lenet}. 95 % intervals."
 results.save_figure(fig, folder, "remedies", table, note)
 
 # %%
@@ -726,7 +730,7 @@ columns = {
 }
 fig, axes, table = plots.dot_columns(columns)
 plots.mark(axes[0], np.log(10), "uniform")
-note = f"{caption} (LeNet5: {lenet_digits:,} digits a task, {lenet_seeds} seeds). 95 % intervals."
+note = f"{caption}. {of_lenet}. 95 % intervals."
 results.save_figure(fig, folder, "calibration", table, note)
 
 # %%
