@@ -511,7 +511,8 @@ for row, name in zip(axes, step_sizes, strict=True):
             steps = np.arange(1, sizes.shape[1] + 1)
             drawn = plots.band(ax, steps, sizes, label, index=i, marker=False)
             tables.append(drawn.assign(network=name, task=names[t]))
-        plots.mark(ax, half[name][:, t - 1].mean(), "half lost")
+        if (half[name][:, t - 1] > 0).all():  # else there was nothing to lose
+            plots.mark(ax, half[name][:, t - 1].mean(), "half lost")
         ax.set(xscale="log", yscale="log")
         ax.set_title(f"{name}, training {names[t]}", pad=16)
     row[0].set_ylabel("update ‖Δw‖ / ‖w‖ (%)")
