@@ -48,7 +48,7 @@ lr = 1e-3
 curve_images = 100  # validation digits a task for the curves
 rates = [3e-4, 3e-3]  # learning rates to compare with lr
 turned_digits = 4000  # training digits of each of the three rotations, at most
-lenet_seeds = 2  # replicas of LeNet5, which is ten times slower; its variants have at most 5
+lenet_seeds = 2  # replicas of LeNet5, which is ten times slower; its variants have at most 3
 lenet_digits = 800  # training digits a task for LeNet5, at most
 map_points = 500  # digits in the latent maps
 map_seeds = 2  # seeds whose t-SNE clouds are measured, at most ``seeds``
@@ -431,7 +431,7 @@ results.save_figure(fig, folder, "beliefs", table, note)
 few = shortened(stream, lenet_digits)
 curves["LeNet5"] = observers.Curves(curve_images, sparse=50)
 train("LeNet5", models.lenet5, stream=few, seeds=lenet_seeds, extra=[curves["LeNet5"]])
-once, some = replace(config, epochs=1), min(lenet_seeds, 5)
+once, some = replace(config, epochs=1), min(lenet_seeds, 3)
 of_lenet = f"LeNet5: {lenet_digits:,} digits a task, {lenet_seeds} seeds, its variants {some}"
 train("LeNet5, joint", models.lenet5, config=once, stream=joint, seeds=some)
 labels = images.y_test[:map_points].numpy()
