@@ -332,9 +332,9 @@ note = (
 results.save_figure(fig, folder, "rates", pd.concat(tables), note)
 
 # %% [markdown]
-# **A smaller rate takes more steps, but not in proportion.** The slope is -0.63<!--=01 slope of steps to half as .2f-->, not −1. At the
-# smallest rate half the pair lasts 88<!--=01 steps to half/3e-05 as .0f--> steps; the largest saves only a third of the usual 8<!--=01 half-life task 2/plain as .0f-->. Why the
-# line is bent is open.
+# **A smaller rate takes more steps, but not in proportion.** The slope is -0.63<!--=01 slope of steps to half as .2f-->, not −1. In
+# the second task half of the pair lasts 88<!--=01 steps to half/3e-05 as .0f--> steps at the smallest rate and 8<!--=01 half-life task 2/plain as .0f--> at the usual one; three times
+# that rate saves only a third. Why the line is bent is open.
 #
 # **The fall is abrupt at every rate**: from 90 % to 10 % takes fewer steps than passed until half was
 # lost. But its shape changes, against the prediction.
