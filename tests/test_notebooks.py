@@ -44,6 +44,10 @@ def check_01(n):
     assert 5 < n["half-life/plain"] < 40
     assert n["old/batch-norm"] > n["old/plain"]
     assert n["task-aware/replay"] > 0.85
+    assert n["steps to half/0.001"] > n["steps to half/0.003"], "larger steps forget in fewer"
+    assert n["upright after task 3/joint, with replay"] > n["upright after task 3/no replay"] + 0.2
+    assert n["silhouette all digits/plain, joint"] > n["silhouette all digits/plain"] + 0.1
+    assert n["silhouette new digits/plain"] > n["silhouette old digits/plain"]
 
 
 def check_02(n):
@@ -297,7 +301,16 @@ def test_notebook_runs_at_quick_settings(path, tmp_path, capfd):
 FEW = ["validation=2500", "batch_size=200"]
 SMALL = {
     "02": ["rates=[2.0e-5, 1.0e-4]", *FEW],
-    "01": ["lenet_seeds=1", "map_seeds=1", "map_points=100", "curve_images=10", "maps=[tsne]"],
+    "01": [
+        "lenet_seeds=1",
+        "lenet_digits=64",
+        "turned_digits=300",
+        "rates=[0.003]",
+        "map_seeds=1",
+        "map_points=100",
+        "curve_images=10",
+        "maps=[tsne]",
+    ],
     "04a": ["plateau_epochs=2", "validation=600", "directions=5"],
     "04b": ["protocol_images=200", "protocol_directions=5"],
     "03a": FEW,
@@ -340,6 +353,8 @@ MADE_OF |= {"00": ("mnist-5k", 10)}
 MADE_OF |= {"00b": ("mnist-5k", 1)}
 MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
+# Claims on fewer seeds than the rest of their notebook: LeNet5's variants are slow.
+FEWER = {"01-lenet-remedies": 3}
 
 
 @pytest.mark.executes
@@ -387,7 +402,7 @@ class TestCommitted:
     def test_results_are_of_ten_seeds_on_mnist_or_of_what_is_said_above(self, path):
         content, (dataset, seeds) = COMMITTED[run.number_of(path)], MADE_OF[run.number_of(path)]
         assert content["dataset"] == dataset and len(content["seeds"]) == seeds
-        assert all(claim["n"] == seeds for claim in content["claims"])
+        assert all(claim["n"] == FEWER.get(claim["id"], seeds) for claim in content["claims"])
 
     def test_parameters_are_those_of_the_full_run(self, path):
         number = run.number_of(path)
