@@ -159,6 +159,7 @@ def check_06b(n):
 def check_07a(n):
     assert n["same answer/identity"] > 0.999 and n["same answer/random"] < 0.5
     assert n["old/after the first task"] > n["old/finetuning, one softmax"] + 0.3
+    assert n["old/LwF, heads apart"] > n["old/LwF, one softmax"] + 0.3
     assert n["all/joint training"] > n["all/finetuning, one softmax"]
     assert n["moved/after the first task"] == 0 < n["moved/LwF, one softmax"]
 
@@ -287,7 +288,7 @@ SMALL = {
     "05d": ["picking=1"],
     "06a": ["every=4"],
     "06b": ["seeds=[0]", "num_epochs=1", "train_images=200", "tasks=3"],
-    "07a": ["digits=60", "validation=400", "alphas=[0.9, 10.0, 30.0]"],
+    "07a": ["frozen=1", "cnn_digits=20", "cnn_test=20"],
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
     "08": ["learned_epochs=1", "per_class=10", "width=2"],
     "08b": ["per_class=20", "tested=10", "shown=2", "width=2", "side=16"],
