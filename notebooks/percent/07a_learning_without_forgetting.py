@@ -53,8 +53,8 @@ temperature = 2.0
 alpha = 0.9
 alphas = [0.9, 9.0, 30.0]  # weights of the old answers tried
 temperatures = [1.0, 5.0]  # temperatures tried, with the largest of these weights
-cnn_digits = 200  # training digits for the notes' own network, which is slow
-cnn_test = 1000  # test digits for it
+cnn_digits = 100  # training digits for the notes' own network, which is slow
+cnn_test = 300  # test digits for it
 out = ""  # folder for figures and results; empty: out/07a_learning_without_forgetting
 
 # %%
