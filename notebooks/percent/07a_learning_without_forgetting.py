@@ -131,8 +131,8 @@ Markdown(f"```python\n{inspect.getsource(methods.LwF)}```")
 # %% [markdown]
 # ## What does the second network start with?
 #
-# The notes copy the first network into a second, with one more hidden layer. How often does the second give the first
-# one's answer, before any training?
+# The notes copy the first network into a second, with one more hidden layer. How often do both give the same answer,
+# before any training?
 #
 # **Prediction.** Above a random layer the copied classifier reads noise: everything is forgotten before the second
 # task begins. A layer begun as the *identity* passes on what comes out of a ReLU as it is: nothing is lost.
@@ -183,8 +183,8 @@ note = f"{caption}; test images of the old digits, 95 % intervals."
 results.save_figure(fig, folder, "start", table, note)
 
 # %% [markdown]
-# **With a random layer it starts at chance.** It gives the first network's answer for 19% ± 7%<!--=07a same answer/random as ±.0%--> of the old digits,
-# as guessing among six would. From the identity all answers are the same, as they must be.
+# **With a random layer it starts at chance.** The answers agree on 19% ± 7%<!--=07a same answer/random as ±.0%--> of the old digits,
+# as guessing among six would. From the identity all agree, as they must.
 #
 # So distillation has to teach the old digits anew, with new digits alone.
 #
@@ -328,8 +328,8 @@ note = f"{caption}. 250 held-out digits of each task; bands: 95 %."
 results.save_figure(fig, folder, "curves", pd.concat(tables).rename(columns={"x": "epoch"}), note)
 
 # %% [markdown]
-# **The recipe teaches the old digits anew, and loses them again.** Within half an epoch of new digits over 90 % of
-# the old ones are right (left, blue and green). Then the new labels take over. At the end 2.4%<!--=07a old/recipe as .1%--> are left. So what the
+# **The recipe teaches the old digits anew, and loses them again.** Within half an epoch over 90 % of the old ones are
+# right (left, blue and green). Then the new labels take over. At the end 2.4%<!--=07a old/recipe as .1%--> are left. So what the
 # recipe keeps depends on when one stops; 38 % lies on the way up and on the way down.
 #
 # **The text's weights keep most, by delay.** They lift LwF's old digits from 0.5%<!--=07a old/LwF, one softmax as .1%--> to 5.6%<!--=07a old/LwF + text's weights as .1%-->, more than the whole recipe
@@ -339,7 +339,7 @@ results.save_figure(fig, folder, "curves", pd.concat(tables).rename(columns={"x"
 # 85.4%<!--=07a old, told/LwF + moving teacher as .1%-->: about what finetuning gets, 84.4%<!--=07a old, told/finetuning, one softmax as .1%-->. It forgets with its pupil.
 #
 # **Freezing protects that teacher.** While the lower layers are frozen it cannot move. With freezing the recipe gets
-# 95.9%<!--=07a old, told/recipe as .1%--> right, told the task, without it 84.2%<!--=07a old, told/recipe, never frozen as .1%-->. LwF, whose teacher stays, gains nothing from it.
+# 95.9%<!--=07a old, told/recipe as .1%--> right, told the task, without it 84.2%<!--=07a old, told/recipe, never frozen as .1%-->. LwF, whose teacher stays, gains next to nothing.
 #
 # **The random layer does little harm in the end.** Told the task it costs LwF less than a point. Among ten outputs the
 # identity keeps even fewer, against the prediction; perhaps because new digits then come sooner.
@@ -387,7 +387,7 @@ results.save_figure(fig, folder, "weights", pd.concat(tables).rename(columns={"x
 # **It takes both.** At the whole rate every weight keeps less than a percent. At a tenth of it, finetuning keeps
 # 1.4%<!--=07a old/α = 0, T = 2, slow as .1%--> and α = 9 keeps 5.6%<!--=07a old/LwF + text's weights as .1%-->.
 #
-# **No weight makes up for the shared softmax.** Of all ten digits 40%<!--=07a all/α = 30, T = 2, slow as .0%--> are right at most, as new digits alone would
+# **No weight makes up for the shared softmax.** Of all digits 40%<!--=07a all/α = 30, T = 2, slow as .0%--> are right at most, as new digits alone would
 # give; joint training reaches 94%<!--=07a all/joint training as .0%-->. New labels push all old outputs down together. Old answers, compared among
 # themselves, do not object.
 #
@@ -548,7 +548,7 @@ _ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers
 #
 # <details><summary>Solution</summary>
 #
-# "finetuning, one softmax", to the last digit: at α = 0 the second target adds nothing to the loss.
+# "finetuning, one softmax": at α = 0 the second target adds nothing to the loss.
 #
 # </details>
 #
@@ -586,7 +586,7 @@ _ = results.save_run(folder, "07a", images.name, settings, range(seeds), numbers
 #   chance. A teacher that shares its pupil's memory teaches nothing.
 #
 # *Caveats.* One split, one order, SGD at two rates. The CNN saw few digits. Warm-up takes one epoch; the paper
-# trains the new outputs to convergence. On how many digits the notes' 38 % was measured, they do not say.
+# trains the new outputs to convergence. How many digits the notes used, they do not say.
 #
 # **References.** Li & Hoiem 2016, arXiv:1606.09282. Hinton, Vinyals & Dean 2015, arXiv:1503.02531. The source: notes on learning
 # without forgetting.
