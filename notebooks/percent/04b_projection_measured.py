@@ -555,15 +555,12 @@ note = (
 results.save_figure(fig, folder, "cost", pd.concat(tables), note)
 
 # %% [markdown]
-# **A fifth of the time holds; a ninetieth of the memory does not.** The factors alone take a seventy-fifth here, and
-# with what makes the directions orthonormal a forty-fifth. The network is the same to rounding.
+# (draft)
 #
 # ## (d) Does the published protocol protect old tasks?
 #
 # We repeat the paper's setting: permuted and rotated digits, a small MLP, plain SGD, five tasks of five epochs
-# and 200 logit gradients a task, kept as factors. But with 2,000 digits a task, a thirtieth. All of them would be
-# 120,000 projected steps of ten networks for each kind of task: hours on one core, even with factors. Networks
-# trained on so few digits are far from trained out, and have less to lose.
+# and 200 logit gradients a task, kept as factors. (draft)
 #
 # **Prediction (paper).** OGD forgets less than SGD and stays below joint training.
 
