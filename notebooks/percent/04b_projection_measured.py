@@ -46,8 +46,7 @@ plots.style()
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
 validation = 500  # training digits held out, as in notebook 04a
 seeds = 4  # replicas, trained side by side
-epochs = 6  # passes over each task, at most
-stop_at = 0.95  # training accuracy at which a replica stops, as in notebook 04a's best rows
+epochs = 6  # passes over each task, at most: a replica stops at 98 % training accuracy
 stale_epochs = 2  # passes over each task where stored gradients are followed
 batch_size = 64
 lr = 3e-4  # of Adam on the first task; a fifth of it later
@@ -106,33 +105,10 @@ images = data.load(dataset, validation=validation)
 stream = streams.split(images, [[1, 2], [3, 4], [5, 6], [7, 8], [9, 0]], scenario="class")
 names = [task.name for task in stream.tasks]
 base = training.TrainConfig(
-    epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, stop_at=stop_at
+    epochs, batch_size, lr, optimizer="adam", weight_decay=0.0, stop_at=0.98
 )
 network = partial(models.mlp, norm="batch")
 caption = f"{images.name}, {len(images.y_train):,} training digits, {seeds} seeds, batch-norm"
-
-
-def kept(name, train):
-    """What ``train()`` gives, kept beside the figures: an interrupted run of these settings goes on."""
-    setting = (
-        dataset,
-        validation,
-        seeds,
-        epochs,
-        stop_at,
-        stale_epochs,
-        batch_size,
-        lr,
-        every,
-        slope,
-    )
-    setting += (protocol_images, protocol_directions)
-    file = folder / "runs" / f"{name} {' '.join(map(str, setting))}.pkl"
-    file.parent.mkdir(exist_ok=True)
-    if not file.exists():
-        pd.to_pickle(train(), file)
-    return pd.read_pickle(file)
-
 
 # %% [markdown]
 # ## (a) Does the step stay orthogonal?
@@ -227,32 +203,33 @@ optimizers = {
     "Adam": base,
     "AdamW, decay 1": replace(base, optimizer="adamw", weight_decay=1.0),
 }
-tried = {"SGD": ["nothing", "gradient"], "Adam": ["nothing", "gradient", "step", "both"]}
-tried |= {"SGD, momentum 0.9": ["gradient"], "AdamW, decay 1": ["gradient", "step"]}
+tried = {"SGD": ["nothing", "gradient"], "SGD, momentum 0.9": ["gradient"]}
+tried |= {"Adam": ["nothing", "gradient", "step", "both"], "AdamW, decay 1": ["gradient", "step"]}
 arms = {
     (name, f"{what} projected"): [methods.OGD(1, "loss", project=what)]
     for name, projected in tried.items()
     for what in projected
 }
-arms["SGD", "and a step down"] = [*arms["SGD", "gradient projected"], Lean(-slope)]
-arms["SGD", "and a step up"] = [*arms["SGD", "gradient projected"], Lean(slope)]
-arms["Adam", "and a step down"] = [*arms["Adam", "both projected"], Lean(-slope)]
-
-
-def follow(key):
-    """Train an arm: its accuracies and what ``Shares`` recorded.
-
-    Momentum and decay are of interest for their steps alone, and are trained on two tasks.
-    """
-    watch, chain = Shares(), [*arms[key], schedules.SlowDown(5)]
-    until = None if key[0] in ("SGD", "Adam") else 2
-    where = (network, chain, stream, optimizers[key[0]], range(seeds))
-    run = training.run_stream(*where, observers=[watch], until=until)
-    return {"accuracy": run.accuracy, "records": watch.records}
-
-
-followed = {key: kept(", ".join(key), partial(follow, key)) for key in arms}
-records = {key: found["records"] for key, found in followed.items()}
+one = methods.OGD(1, "loss")
+arms["SGD", "and a step down"] = [one, Lean(-slope)]
+arms["SGD", "and a step up"] = [one, Lean(slope)]
+arms["Adam", "both projected, and a step down"] = [
+    methods.OGD(1, "loss", project="both"),
+    Lean(-slope),
+]
+records, runs = {}, {}
+for key, chain in arms.items():
+    records[key], config = Shares(), optimizers[key[0]]
+    if key == ("AdamW, decay 1", "step projected"):
+        config = replace(config, epochs=1)  # a check alone
+    runs[key] = training.run_stream(
+        network,
+        [*chain, schedules.SlowDown(5)],
+        stream,
+        config,
+        range(seeds),
+        observers=[records[key]],
+    )
 
 
 # %%
@@ -260,7 +237,7 @@ def mean_of(key, what, tasks=range(1, 5)):
     """Mean of a share over steps of some tasks, one value a seed, in percent."""
     chosen = [
         r[what]
-        for r in records[key]
+        for r in records[key].records
         if what in r and r["task"] in tasks and (what == "net" or r["step"] % 4 == 0)
     ]
     return 100 * np.nanmean(chosen, axis=0)
@@ -273,53 +250,76 @@ fig, (left, right) = plt.subplots(1, 2, figsize=(11, 3.8), sharey=True)
 tables = []
 for i, (key, label) in enumerate(lines.items()):
     steps, signed = (
-        np.array([r[what] for r in records[key] if r["task"] == 1 and "signed" in r])
+        np.array([r[what] for r in records[key].records if r["task"] == 1 and "signed" in r])
         for what in ("step", "signed")
     )
     there = np.isfinite(signed).all(1)  # until the first replica stops
     steps, signed = steps[there], 100 * signed[there].T
     drawn = plots.band(left, steps, signed, label, index=i, marker=False, lw=1)
-    trained = range(1, 1 + max(r["task"] for r in records[key]))
-    by_task = np.stack([mean_of(key, "signed", [t]) for t in trained], 1)
-    over = plots.band(right, [names[t] for t in trained], by_task, label, index=i)
+    by_task = np.stack([mean_of(key, "signed", [t]) for t in range(1, 5)], 1)
+    over = plots.band(right, names[1:], by_task, label, index=i)
     tables += [drawn.assign(of="step"), over.assign(of="task")]
 left.set(xlabel=f"step of training on {names[1]}", xscale="log")
 left.set_ylabel("share along the old gradients (%)\nbelow 0: down, old losses fall")
 right.set(xlabel="task trained, mean over its steps")
-plots.end_labels(left, gap=0.075)
+plots.end_labels(right, gap=0.075)
 note = f"{caption}. Gradient projected but for one line; one direction a task; 95 % bands."
 results.save_figure(fig, folder, "angles", pd.concat(tables), note)
 
 # %%
-rows = {
-    "SGD: nothing projected": ("SGD", "nothing projected"),
-    "gradient projected": ("SGD", "gradient projected"),
+projections = ("nothing projected", "gradient projected", "step projected", "both projected")
+accuracy = {key: metrics.average_accuracy(run.accuracy) for key, run in runs.items()}
+learned = {key: metrics.learning_accuracy(run.accuracy) for key, run in runs.items()}
+share = {key: mean_of(key, "along") for key in runs}
+
+
+def by_arm(values):
+    """Values, keyed by optimizer and arm, as ``plots.arm_columns`` takes them."""
+    return {
+        arm: {name: values[name, arm] for name in tried if (name, arm) in values}
+        for arm in projections
+    }
+
+
+columns = {
+    "share of a step along\nthe basis (%)": by_arm(share),
+    "accuracy, all ten\ndigits (%)": by_arm({key: 100 * value for key, value in accuracy.items()}),
+    "accuracy right after\neach task (%)": by_arm({key: 100 * v for key, v in learned.items()}),
+}
+fig, axes, table = plots.arm_columns(columns)
+note = (
+    f"{caption}, at most {epochs} epochs a task.\n"
+    "Mean over the steps of tasks 2 to 5; accuracies on test digits; 95 % intervals."
+)
+results.save_figure(fig, folder, "steps", table, note)
+
+# %%
+gain = {
+    (name, arm): value - accuracy[name, "nothing projected"]
+    for (name, arm), value in accuracy.items()
+    if name in ("SGD", "Adam")
+}
+shown = {
+    "SGD: gradient projected": ("SGD", "gradient projected"),
     "… and a step down": ("SGD", "and a step down"),
     "… and a step up": ("SGD", "and a step up"),
-    "Adam: nothing projected": ("Adam", "nothing projected"),
-    "gradient projected: leaks": ("Adam", "gradient projected"),
-    "step projected": ("Adam", "step projected"),
-    "both projected": ("Adam", "both projected"),
-    "both, and a step down": ("Adam", "and a step down"),
+    "Adam: gradient projected, it leaks": ("Adam", "gradient projected"),
+    "Adam: both projected, no leak": ("Adam", "both projected"),
+    "… and a step down on top": ("Adam", "both projected, and a step down"),
 }
-matrices = {key: followed[key]["accuracy"] for key in rows.values()}
-accuracy = {key: metrics.average_accuracy(matrix) for key, matrix in matrices.items()}
-learned = {key: metrics.learning_accuracy(matrix) for key, matrix in matrices.items()}
-gain = {key: value - accuracy[key[0], "nothing projected"] for key, value in accuracy.items()}
 columns = {
-    "share of a step along\nthe basis (%)": {key: mean_of(key, "along") for key in accuracy},
-    "accuracy, all ten\ndigits (%)": {key: 100 * value for key, value in accuracy.items()},
-    "gain over no\nprojection (points)": {key: 100 * value for key, value in gain.items()},
-    "accuracy right after\neach task (%)": {key: 100 * value for key, value in learned.items()},
+    "gain over no projection,\nall ten digits (points)": {
+        label: 100 * gain[key] for label, key in shown.items()
+    },
+    "accuracy right after\neach task (%)": {
+        label: 100 * learned[key] for label, key in shown.items()
+    },
 }
-fig, axes, table = plots.dot_columns(
-    {name: {label: of[key] for label, key in rows.items()} for name, of in columns.items()}
-)
-plots.mark(axes[2], 0, "")
+fig, axes, table = plots.dot_columns(columns)
+plots.mark(axes[0], 0, "")
 note = (
-    f"{caption}, to {100 * stop_at:.0f} % or {epochs} epochs a task. The added step is {slope:g} times as "
-    "long as the step itself.\nMean over the steps of tasks 2 to 5; accuracies on test digits, gains paired "
-    "by seed; 95 % intervals."
+    f"{caption}. The added step runs along the sum of the old gradients and is {slope:g} times as long "
+    "as the step itself.\nGains paired by seed; test digits; 95 % intervals."
 )
 results.save_figure(fig, folder, "leak", table, note)
 
@@ -368,26 +368,20 @@ class Stale(observers.Observer):
         self.done += loop.step * (loop.t > 0)
 
 
-stale, fixed = {}, replace(base, stop_at=None, epochs=stale_epochs)
-
-
-def grow_stale(build, rate):
-    """What ``Stale`` records of a run at a learning rate."""
-    watch, config = Stale(), replace(fixed, lr=rate)
-    where = (build, methods.Finetune(), stream, config, range(seeds))
-    training.run_stream(*where, observers=[watch])
-    return watch.records[1:]
-
-
+followed, fixed = {}, replace(base, stop_at=None, epochs=stale_epochs)
 for net_name, build in {"plain": models.mlp, "batch-norm": network}.items():
     for rate in lrs:
-        stale[net_name, rate] = kept(f"{net_name} {rate:g}", partial(grow_stale, build, rate))
+        watch, config = Stale(), replace(fixed, lr=rate)
+        training.run_stream(
+            build, methods.Finetune(), stream, config, range(seeds), observers=[watch]
+        )
+        followed[net_name, rate] = watch.records[1:]
 
 # %%
 titles = {"mean loss": "mean gradient of the loss", "logit": "gradient of one logit"}
 fig, axes = plt.subplots(2, 2, figsize=(10, 6.2), sharex=True, sharey="row")
 tables = []
-for i, ((net_name, rate), found) in enumerate(stale.items()):
+for i, ((net_name, rate), found) in enumerate(followed.items()):
     steps = [record["step"] for record in found]
     for column, key in zip(axes.T, titles, strict=True):
         for ax, what in zip(column, (key, f"length, {key}"), strict=True):
@@ -564,24 +558,20 @@ results.save_figure(fig, folder, "cost", pd.concat(tables), note)
 #
 # **Prediction (paper).** OGD forgets less than SGD and stays below joint training.
 
-
 # %%
-def protect(tasks, method):
-    """Accuracies after a stream of tasks; without a method those of joint training, at every row."""
-    stream = tasks if method else streams.joint(tasks)
-    run = training.run_stream(small, method or methods.Finetune(), stream, protocol, range(seeds))
-    if method:
-        return run.accuracy
-    own = [training.accuracy_on(run.model, images, t.x_test, t.y_test) for t in tasks.tasks]
-    return torch.stack(own, 1)[:, None].expand(-1, 6, -1)
-
-
-contenders = {"SGD": methods.Finetune(), "OGD, one mean gradient": methods.OGD(1, "loss")}
-contenders |= {"OGD, logit gradients": Factored(protocol_directions), "joint": None}
 ends = {}
 for kind, tasks in {"permuted": streams.permuted(few, 5), "rotated": streams.rotated(few)}.items():
+    contenders = {"SGD": methods.Finetune(), "OGD, one mean gradient": methods.OGD(1, "loss")}
+    contenders["OGD, logit gradients"] = Factored(protocol_directions)
     for name, method in contenders.items():
-        ends[kind, name] = kept(f"{kind}, {name}", partial(protect, tasks, method))
+        ends[kind, name] = training.run_stream(
+            small, method, tasks, protocol, range(seeds)
+        ).accuracy
+    both = training.run_stream(
+        small, methods.Finetune(), streams.joint(tasks), protocol, range(seeds)
+    ).model
+    own = [training.accuracy_on(both, images, task.x_test, task.y_test) for task in tasks.tasks]
+    ends[kind, "joint"] = torch.stack(own, 1)[:, None].expand(-1, 6, -1)
 
 # %%
 columns = {}
@@ -613,18 +603,17 @@ results.save_figure(fig, folder, "protocol", table, note)
 # ## What became of the claims
 
 # %%
-kinds = {"gain": gain, "accuracy": accuracy, "learned": learned}
+kinds = {"gain": gain, "accuracy": accuracy, "learned": learned, "share along the basis": share}
 numbers = {f"{kind}/{n}, {arm}": v for kind, of in kinds.items() for (n, arm), v in of.items()}
 for n, arm in records:
-    of, key = f"{n}, {arm}", (n, arm)
-    numbers[f"share along the basis/{of}"] = mean_of(key, "along")
-    numbers[f"share along the basis task 2/{of}"] = mean_of(key, "along", [1])
-    numbers[f"signed angle/{of}"] = np.degrees(np.arcsin(mean_of(key, "signed", [1]) / 100))
-    numbers[f"net share/{of}"] = mean_of(key, "net")
-    numbers[f"pull down/{of}"] = mean_of(key, "many")
-    for t in range(1, 1 + max(r["task"] for r in records[key])):
-        numbers[f"signed share task {t + 1}/{of}"] = mean_of(key, "signed", [t])
-for (net_name, rate), found in stale.items():
+    of = f"{n}, {arm}"
+    second = mean_of((n, arm), "signed", [1])
+    numbers[f"signed angle/{of}"] = np.degrees(np.arcsin(second / 100))
+    numbers[f"net share/{of}"] = mean_of((n, arm), "net")
+    numbers[f"pull down/{of}"] = mean_of((n, arm), "many")
+    for t in range(1, 5):
+        numbers[f"signed share task {t + 1}/{of}"] = mean_of((n, arm), "signed", [t])
+for (net_name, rate), found in followed.items():
     moments = {
         f"after {step} steps": [r for r in found if r["step"] <= step][-1]
         for step in (1, 2, 5, 10, 100)
@@ -650,7 +639,6 @@ Markdown(claims.claims_table(verdicts))
 # %%
 keys = (
     "epochs",
-    "stop_at",
     "stale_epochs",
     "batch_size",
     "lr",
