@@ -516,7 +516,7 @@ note += f"{epochs} epochs a task.\nThe notes' CNN, SGD at 1e-4, batch 16; 95 % i
 draw("network", rows, keys, note)
 
 # %% [markdown]
-# **The notes' number is met.** With its text's weights the recipe keeps 39.9% ± 6.5%<!--=07a old/CNN, recipe as ±.1%--> of the old digits. Single seeds keep
+# **We come near the notes' number.** With its text's weights the recipe keeps 39.9% ± 6.5%<!--=07a old/CNN, recipe as ±.1%--> of the old digits. Single seeds keep
 # from 22 to 53 %, so that whether it is the same number is undecided. With the weights of the notes' code nothing is left.
 #
 # **But it is no remainder.** By then 35%<!--=07a new/CNN, recipe as .0%--> of the new digits are learned, and the hidden layer has moved by less than a
