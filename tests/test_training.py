@@ -799,6 +799,8 @@ def test_a_method_that_slips_is_told(method, message, stream):
 def test_a_name_that_a_method_has_already_is_refused():
     with pytest.raises(ValueError, match="name='replay' of Mine is that of Replay already"):
         type("Mine", (Method,), {"name": "replay"})
+    with pytest.raises(ValueError, match="that of Replay already"):
+        type("Replay", (Method,), {"name": "replay"})  # another one of that name
     assert METHODS["replay"] is Replay
 
 

@@ -97,7 +97,8 @@ class Method(Moments):
         super().__init_subclass__()
         if cls.__dict__.get("name"):
             there = METHODS.get(cls.name)
-            if there is not None and there.__qualname__ != cls.__qualname__:
+            of = [(one.__module__, one.__qualname__) for one in (there or cls, cls)]
+            if of[0] != of[1]:  # else the same class, defined again in a notebook
                 raise ValueError(
                     f"name={cls.name!r} of {cls.__name__} is that of {there.__name__} already; "
                     "choose another, or None to leave the class out of comparisons"
