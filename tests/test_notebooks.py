@@ -2,18 +2,25 @@
 
 import json
 import multiprocessing
+import random
 import re
+from pathlib import Path
 
 import jupytext
 import nbformat
+import numpy as np
 import papermill  # noqa: F401  once here, and not again in each process that executes a notebook
 import pytest
+import torch
 import yaml
 
-from cf_utils import claims, hashes, run
+from cf_utils import claims, hashes, results, run
 from cf_utils.files import ROOT
 from tools import ledger, publish
 
+multiprocessing.set_forkserver_preload(
+    ["papermill", "cf_utils.checkpoint", "cf_utils.plots", "cf_utils.probes", "sklearn.manifold"]
+)
 NOTEBOOKS = run.find([])
 COMMITTED = ledger.committed()
 
@@ -257,8 +264,22 @@ WITHOUT_CLAIMS = {"00b"}
 QUICK = yaml.safe_load((ROOT / "notebooks" / "settings" / "quick.yaml").read_text(encoding="utf-8"))
 
 
-def execute_cells(path, parameters):
-    """The code of a notebook, cell by cell, in a plain namespace: what Jupyter does, without it."""
+def leave_empty(fig, folder, name, table, caption):
+    """In place of ``results.save_figure``: all but the drawing."""
+    (Path(folder) / f"{name}.png").touch()
+    table.to_csv(Path(folder) / f"{name}.csv", index=False)
+
+
+def execute_cells(path, parameters, drawn=True, state=0):
+    """The code of a notebook, cell by cell, in a plain namespace: what Jupyter does, without it.
+
+    drawn: False leaves figures' files empty, which saves a third of a small run. state: of the
+    global generators, on which nothing that is saved may depend.
+    """
+    if not drawn:
+        results.save_figure = leave_empty
+    for seed in (random.seed, np.random.seed, torch.manual_seed):
+        seed(state)
     names = {"__name__": "__main__", "display": lambda *shown: None}
     for cell in nbformat.read(path, as_version=4).cells:
         if cell.cell_type == "code":
@@ -267,16 +288,18 @@ def execute_cells(path, parameters):
             names.update(parameters)
 
 
-def execute_in_copy(path, parameters):
-    """``execute_cells`` in a copy of this process, which has imported what takes Jupyter seconds.
+def execute_in_copy(path, parameters, drawn=True, state=0, of="fork"):
+    """``execute_cells`` in a copy of a process that has imported what takes Jupyter seconds.
 
-    Returns its exit code.
+    of: "fork", this process, which has done other things before; "forkserver", one with another
+    order of sets. Returns its exit code.
     """
-    fork = multiprocessing.get_context("fork")
-    other = fork.Process(target=execute_cells, args=(path, parameters))
-    other.start()
-    other.join()
-    return other.exitcode
+    process = multiprocessing.get_context(of).Process(
+        target=execute_cells, args=(path, parameters, drawn, state)
+    )
+    process.start()
+    process.join()
+    return process.exitcode
 
 
 @pytest.mark.executes
@@ -363,15 +386,44 @@ FEWER = {"01-lenet-remedies": 3}
 def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
     number = run.number_of(path)
     settings = [*([] if number == "06b" else ["seeds=1", "epochs=1"]), *SMALL.get(number, [])]
-    options = [part for value in settings for part in ("--set", value)]
-    first, second = tmp_path / "first", tmp_path / "second"
-    assert run.main([number, *options, "--out", str(first), "--jobs", "1"]) == 0
-    # The second time in a copy of this process, which has done other things before.
-    parameters = json.loads((first / path.stem / run.MADE).read_text("utf-8"))["parameters"]
-    assert execute_in_copy(path, parameters | {"out": str(second)}) == 0
-    found = json.loads((first / path.stem / "results.json").read_text("utf-8"))
+    given = {name: yaml.safe_load(value) for name, _, value in (s.partition("=") for s in settings)}
+    every, found = run.job(path, {}, given).every, []
+    for state, of in enumerate(("forkserver", "fork")):
+        folder = tmp_path / of
+        assert execute_in_copy(path, every | {"out": str(folder)}, False, state, of) == 0
+        found.append(json.loads((folder / "results.json").read_text("utf-8")))
+    assert found[0] == found[1]
+
+
+def test_what_depends_on_a_global_generator_or_on_the_order_of_a_set_is_found(tmp_path):
+    cell = nbformat.v4.new_code_cell(
+        "import json, random, numpy, torch\n"
+        "found = random.random(), numpy.random.rand(), torch.rand(1).item()\n"
+        "found += tuple({f'arm {i}' for i in range(20)})\n"
+        "open(out, 'w').write(json.dumps(found))"
+    )
+    own = nbformat.v4.new_code_cell("out = ''", metadata={"tags": ["parameters"]})
+    nbformat.write(nbformat.v4.new_notebook(cells=[own, cell]), tmp_path / "99_x.ipynb")
+    texts = []
+    for state, of in enumerate(("forkserver", "fork")):
+        out = {"out": str(tmp_path / of)}
+        assert execute_in_copy(tmp_path / "99_x.ipynb", out, state=state, of=of) == 0
+        texts.append(json.loads((tmp_path / of).read_text()))
+    first, second = texts
+    assert all(a != b for a, b in zip(first[:3], second[:3], strict=True))
+    assert first[3:] != second[3:] and sorted(first[3:]) == sorted(second[3:])
+
+
+@pytest.mark.executes
+def test_the_runner_gives_what_the_cells_give(tmp_path):
+    settings = [part for value in (*FEW, "seeds=1", "epochs=1") for part in ("--set", value)]
+    assert run.main(["03b", *settings, "--out", str(tmp_path / "run"), "--jobs", "1"]) == 0
+    (path,) = run.find(["03b"])
+    made = json.loads((tmp_path / "run" / path.stem / run.MADE).read_text("utf-8"))
+    assert execute_in_copy(path, made["parameters"] | {"out": str(tmp_path / "cells")}, False) == 0
+    found = json.loads((tmp_path / "run" / path.stem / "results.json").read_text("utf-8"))
     del found["parameters"]  # which the runner adds
-    assert found == json.loads((second / "results.json").read_text("utf-8"))
+    assert found == json.loads((tmp_path / "cells" / "results.json").read_text("utf-8"))
 
 
 FULL_RUN = re.compile(
