@@ -1,22 +1,55 @@
 # %% [markdown]
 # # 05c · The Fisher of a convolutional network
 #
-# **Which filters of a small VGG does elastic weight consolidation hold, and what do they keep of CIFAR-10?**
+# **Where in a small convolutional network does elastic weight consolidation hold on, and does that save old classes of CIFAR-10?**
 #
-# A handful in each layer: the head, half a percent of the weights, holds 40% ± 11%<!--=05c share of the Fisher/fc6 as ±.0%--> of the Fisher, the first convolution, less than a thousandth of them, 23% ± 9%<!--=05c share of the Fisher/conv1 as ±.0%-->; the large layer between, 96%<!--=05c share of the weights/fc5 as .0%-->
-# of the weights, 2%<!--=05c share of the Fisher/fc5 as .0%-->. They keep nothing that counts. As in the source the squared gradient of the whole set keeps 0%<!--=05c earlier/whole set, λ = 10 as .0%--> of every earlier task; but so do squared batch gradients (0%<!--=05c earlier/batched, λ = 10⁶ as .0%-->), which did better there, and the exact
-# Fisher up to λ = 10⁴. At λ = 10⁶ it keeps 35% ± 13%<!--=05c earlier/exact, λ = 1e+06 as ±.0%--> of them and learns 10% ± 16%<!--=05c last/exact, λ = 1e+06 as ±.0%--> of the last: in all no more than finetuning (26% ± 5%<!--=05c accuracy/exact, λ = 1e+06 as ±.0%--> and 26% ± 2%<!--=05c accuracy/finetuning as ±.0%-->).
+# **Answer.** Elastic weight consolidation (EWC) hardly holds the largest layer: it has 96%<!--=05c share of the weights/fc5 as .0%--> of the weights, but 2%<!--=05c share of the Fisher/fc5 as .0%--> of the Fisher
+# information, which sets how firmly a weight is held. At every strength we tried that lets the network learn its third task, it gets
+# 0%<!--=05c earlier/exact, best λ as .0%--> of the first two right, as without EWC. Our run is far smaller than the source's and does not decide about it.
 #
 # *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy, 15,000 training images, five seeds, forty minutes on one core. At quick settings the notebook takes half a minute on two cores, on drawn shapes.*
 #
 # Before: [05b · Four Fishers](05b_four_fishers.ipynb) · Next: [05d · Where springs fail](05d_where_springs_fail.ipynb)
 
 # %% [markdown]
-# ## The experiment of the source
+# ## The idea: a spring on every weight
 #
-# Three tasks of three classes of CIFAR-10, one head of ten outputs, a small VGG (four convolutions, two linear layers), Adam. The
-# source draws the Fisher information filter by filter, and tries EWC (notebook 05a) with two Fishers of its own (05b): squared gradients
-# of mini-batches with λ = 10⁶, and the squared gradient of the whole set with λ = 10, which kept 0 % of every earlier task.
+# EWC (notebook 05a) ties each weight $w_i$ to the value $w^*_i$ that it had after an old task. $L_\text{new}$ is the loss on the
+# new task:
+#
+# $$L = L_\text{new} + \frac{\lambda}{2} \sum_i F_i\, (w_i - w^*_i)^2, \qquad
+# F_i = \mathbb{E}_x\, \mathbb{E}_{y \sim p(y|x)} \Big(\frac{\partial \log p(y|x)}{\partial w_i}\Big)^2 .$$
+#
+# **Each weight hangs on a spring.** $F_i$, its *Fisher information*, is the spring's stiffness. It is large where a small change of the
+# weight changes the network's answers. The *strength* λ makes all springs stiffer together.
+#
+# ## The experiment
+#
+# **Three tasks, one network.** A small VGG has four convolutions (conv1 to conv4), a layer of 256 hidden units (fc5) and ten
+# outputs, the *head* (fc6). It learns three classes of CIFAR-10, then three others, then three more. Nobody tells it which task an image
+# belongs to: all ten outputs compete. The tenth class never comes.
+#
+# **The source tries two substitutes for the Fisher.** They square a mean gradient, in which the pulls of different images cancel
+# (notebook 05b).
+#
+# | arm | what is squared | λ |
+# |---|---|---|
+# | finetuning | nothing: no springs | – |
+# | whole set | the mean gradient of all images | 10, the source's |
+# | batched | the mean gradient of each 64 images | 10⁶, the source's |
+# | exact | each image's gradient, as in the formula | 100, 10⁴, 10⁶ (ours) |
+#
+# With the whole set's square the source reports 0 % on every earlier task. For the batched one we know no number. The source's README
+# says that EWC is there "for preserving previously learned tasks", and we take that as the claim.
+#
+# **Our run is far smaller**, so it cannot refute the source.
+#
+# | | source | here |
+# |---|---|---|
+# | filters in conv1 | 64 | 16 |
+# | weights | 2.4 million | 0.5 million |
+# | training images of a class | up to 5,000 | about 1,500 |
+# | passes over each task | 5 | 5 |
 
 # %%
 from functools import partial
@@ -56,6 +89,10 @@ samples = 200  # images that the exact Fisher is taken on
 strengths = [1e2, 1e4]  # λ of EWC with the exact Fisher
 threads = 1  # CPU threads
 out = ""  # folder for figures and results; empty: out/05c_fisher_of_a_cnn
+
+# %% [markdown]
+# The source sums its squares where we take their mean, so this cell converts its λ (exercise 1). The next trains every arm, and takes
+# the exact Fisher of the finetuned network after each task.
 
 # %%
 folder = results.output_folder(out, "05c_fisher_of_a_cnn")
@@ -101,9 +138,10 @@ for name, arm in arms.items():
     )
 
 # %% [markdown]
-# ## Filter by filter
+# ## Which filters have a Fisher?
 #
-# The Fisher of each filter, summed over its input channels, after each task; seed 0, finetuned.
+# A *filter* is the small window of weights with which a convolution scans the image. Here each little square is one filter, three by
+# three places, summed over its input channels. Bright means a large Fisher. Every panel is scaled to its own largest value.
 
 
 # %%
@@ -143,6 +181,22 @@ fig.colorbar(shown, ax=axes, label="Fisher / largest of the panel", fraction=0.0
 note = f"{caption}. Exact Fisher on {samples} images, seed 0, summed over input channels."
 results.save_figure(fig, folder, "filters", pd.DataFrame(rows), note)
 
+# %% [markdown]
+# **Fewer filters count from task to task** in the one seed drawn. After task 1 many have some Fisher. After task 3 most of conv2 to conv4
+# is dark.
+#
+# **Some filters lead twice.** The brightest of conv1 is the same after tasks 1 and 2, that of conv4 after tasks 1 and 3. The biases,
+# two figures on, agree.
+#
+# ## A check: which outputs can have a Fisher?
+#
+# The formula can be worked out for a weight from hidden unit $j$ to output $k$. With $h_j$ the unit's activation and $p_k$ the probability
+# that the network gives to class $k$,
+#
+# $$F_{kj} = \mathbb{E}_x\big[\, p_k (1 - p_k)\, h_j^2 \,\big] .$$
+#
+# An output that never gets any probability has no Fisher. So after each task only its own three outputs should light up.
+
 # %%
 last = [name for name in by_seed[0][0] if name.startswith("fc") and name.endswith("weight")]
 fig, axes = plt.subplots(len(last), len(names), figsize=(12, 4.6), height_ratios=(2, 1))
@@ -168,6 +222,13 @@ note = (
 )
 results.save_figure(fig, folder, "matrices", pd.DataFrame(rows), note)
 
+# %% [markdown]
+# **The check holds.** In the lower row only the three outputs of the task just learned light up. So no spring holds an output whose class is
+# still to come.
+#
+# **The large layer's Fisher shrinks to a few columns.** The upper row shows fc5. After task 1 it spreads over many channels
+# of conv4, after tasks 2 and 3 over one or two.
+
 # %%
 biases = [name for name in by_seed[0][0] if name.endswith("bias")]
 fig, axes = plt.subplots(len(names), len(biases), figsize=(13, 4.6), sharex="col", sharey="col")
@@ -191,13 +252,16 @@ note = f"{caption}. Exact Fisher of the biases on {samples} images, seed 0."
 results.save_figure(fig, folder, "biases", pd.DataFrame(rows), note)
 
 # %% [markdown]
-# In the one seed drawn, after the first task most filters count a little; after the later ones a few carry nearly all, in each layer, and they are mostly others than before. In the head only the three outputs of the task at hand have any Fisher:
-# nothing holds outputs of classes still to come, and those of earlier tasks are held by their own.
+# ## How much of the Fisher has each layer?
 #
-# ## Layer by layer
+# Now all five seeds, with two more measures for each layer:
 #
-# How much of the Fisher each layer has, which share of its weights carries 90 % of that, and how much the Fishers of two
-# tasks overlap (notebook 05b).
+# - *Weights that carry 90 %*: the smallest share of a layer's weights that holds nine tenths of its Fisher.
+# - *Overlap* of two tasks: $\sum_i \sqrt{\hat F_i\, \hat G_i}$ for two tasks' Fishers scaled to sum 1. It is 1 if they are equal, 0 if no weight is
+#   in both.
+#
+# **Prediction.** The head and the first convolution have more of the Fisher than of the weights. In fc5 a fifth of the weights or less
+# carries 90 %. Two tasks overlap more in conv1 than in fc5.
 
 # %%
 layers = list(dict.fromkeys(name.split(".")[0] for name in by_seed[0][0]))
@@ -238,14 +302,22 @@ note = f"{caption}. Exact Fisher on {samples} images, means over tasks; 95 % int
 results.save_figure(fig, folder, "layers", table, note)
 
 # %% [markdown]
-# The Fisher sits at the two ends. From the input to the output it gathers in fewer weights (nine tenths of it in 60%<!--=05c carrying/conv1 as .0%--> of the first convolution's, in 8%<!--=05c carrying/fc5 as .0%--> of fc5's and 5%<!--=05c carrying/fc6 as .0%--> of the head's), and two tasks share fewer of them:
-# overlap 0.85<!--=05c overlap/conv1 as .2f--> in the first convolution, 0.06<!--=05c overlap/fc5 as .2f--> in fc5, 0.002<!--=05c overlap/fc6 as .3f--> in the head, whose outputs differ from task to task. On digits with two outputs for all tasks it was the head where tasks overlap most (notebook 05b): probably it is the scenario
-# that decides there.
+# **The Fisher is not where the weights are.** fc5 has 96%<!--=05c share of the weights/fc5 as .0%--> of the weights and 2%<!--=05c share of the Fisher/fc5 as .0%--> of the Fisher. The head has 40%<!--=05c share of the Fisher/fc6 as .0%--> with half a
+# percent of the weights. The first convolution has 23%<!--=05c share of the Fisher/conv1 as .0%--> with less than a thousandth.
 #
-# ## What it keeps
+# **Towards the output fewer weights carry the Fisher.** Nine tenths of it lie on 60%<!--=05c carrying/conv1 as .0%--> of conv1's weights, 8%<!--=05c carrying/fc5 as .0%--> of fc5's and 5%<!--=05c carrying/fc6 as .0%--> of the head's.
 #
-# **Prediction.** As the source found, 0 % of the earlier tasks with the whole set's Fisher; with squared batch gradients and with the
-# exact Fisher some, at the price of the later tasks.
+# **Towards the output two tasks share less.** Overlap falls from 0.85<!--=05c overlap/conv1 as .2f--> in conv1 to 0.06<!--=05c overlap/fc5 as .2f--> in fc5. In the head it is 0.002<!--=05c overlap/fc6 as .3f-->, as the
+# check demands: each task has outputs of its own. All three predictions hold.
+#
+# **Read the overlap with care.** The table credits this prediction to Kirkpatrick et al. (2017). They saw more overlap near the *output*,
+# for tasks with the same labels and permuted pixels. Here labels differ and pictures are of one kind. Both fit one rule: tasks overlap where
+# they are alike. But in notebook 05b overlap mostly told how far the weights had moved on.
+#
+# ## Does holding these weights save old classes?
+#
+# **Prediction.** The whole set's square keeps 0 % of the earlier tasks, as in the source. Squared batch gradients and the exact Fisher keep
+# some, at the price of the last task.
 
 # %%
 columns = {
@@ -262,13 +334,36 @@ fig, axes, table = plots.arm_columns(columns)
 results.save_figure(fig, folder, "kept", table, f"{caption}; test images, 95 % intervals.")
 
 # %% [markdown]
-# Nothing is kept of earlier tasks by anything but the largest λ, where new tasks are hardly learned (38% ± 11%<!--=05c learned/exact, λ = 1e+06 as ±.0%--> right after each task, 74%<!--=05c learned/finetuning as .0%--> when finetuned) and seeds differ widely. The source saw squared batch gradients preserve earlier tasks; here, at its λ = 10⁶, they keep
-# 0%<!--=05c earlier/batched, λ = 10⁶ as .0%-->. Between λ = 10⁴ and 10⁶ we have not looked.
+# **A check.** During task 1 there are no springs yet. So right after it all arms must agree (right panel, top): they do.
 #
-# One thing was not expected: a weak tie *helps to learn*. With the whole set's Fisher or the exact one at λ = 100 new tasks are learned better than without (77% ± 1%<!--=05c learned/whole set, λ = 10 as ±.0%--> and 77% ± 1%<!--=05c learned/exact, λ = 100 as ±.0%--> against 74% ± 2%<!--=05c learned/finetuning as ±.0%--> right after each task), and so they end ahead in accuracy, having kept
-# nothing. The prediction that EWC pays in learning is wrong at these λ; why is open.
+# **Whatever learns the last task forgets the others entirely.** That holds for finetuning, for both substitutes and for the exact Fisher
+# at its two smaller strengths, in every seed. The tasks had been learned: finetuning gets 74%<!--=05c learned/finetuning as .0%--> right after each.
+#
+# **The stiffest springs keep something by not learning.** At the largest λ the network keeps 35% ± 13%<!--=05c earlier/exact, λ = 1e+06 as ±.0%--> of the earlier tasks and learns
+# 10% ± 16%<!--=05c last/exact, λ = 1e+06 as ±.0%--> of the last. Seeds differ widely.
+#
+# **In all that is no gain we could see**: 26% ± 5%<!--=05c accuracy/exact, λ = 1e+06 as ±.0%--> of all tasks' images are right, with finetuning 26% ± 2%<!--=05c accuracy/finetuning as ±.0%-->. Between the two largest strengths we have
+# not looked.
+#
+# **The source's 0 % is reproduced, but says little.** Finetuning keeps 0%<!--=05c earlier/finetuning as .0%--> too. So the number cannot tell whether the springs did
+# anything.
+#
+# **Squared batch gradients keep nothing either.** At the source's λ they keep 0%<!--=05c earlier/batched, λ = 10⁶ as .0%-->, so the claim is not reproduced at our size. The last task
+# reaches 73%<!--=05c last/batched, λ = 10⁶ as .0%-->, with finetuning 79%<!--=05c last/finetuning as .0%-->. Whether that is a price of five points or more is undecided.
+#
+# **Weak springs help to learn, against our prediction.** Right after each task the exact Fisher at its smallest strength has 77% ± 1%<!--=05c learned/exact, λ = 100 as ±.0%-->, finetuning 74% ± 2%<!--=05c learned/finetuning as ±.0%-->.
+# So EWC ends ahead, as Kirkpatrick et al. found, but having kept nothing. We do not know why.
+#
+# ## Where it fails: no spring compares old and new
+#
+# **A likely reason, not tested here.** By the check above, springs hold only the outputs of tasks already seen. Task 3 is free to
+# raise its own three outputs for every image. An old image then gets a new label, however well the old outputs are held.
+#
+# On digits notebook 05a finds the same: with ten outputs EWC saves nothing; told the task, it works. Here it was never told.
 #
 # ## What became of the claims
+#
+# "Reproduced" and "not reproduced" below are said of this small network.
 
 # %%
 numbers = {}
@@ -301,10 +396,34 @@ _ = results.save_run(folder, "05c", images.name, settings, seeds, numbers, verdi
 # %% [markdown]
 # ## Takeaways
 #
-# - **The head has 40%<!--=05c share of the Fisher/fc6 as .0%--> of the Fisher in half a percent of the weights**, the first convolution 23%<!--=05c share of the Fisher/conv1 as .0%--> in less than a thousandth: what is held are the ends of the network.
-# - **Ten outputs at once, and EWC keeps nothing** of CIFAR-10's first two tasks, with any Fisher and any λ that lets it learn the third, as on digits (notebook 05a).
-# - **The source's 0 % is reproduced, its success with squared batch gradients is not**; at a quarter of its width, on a third of its images.
-# - *Caveats.* Five seeds, width 16 in place of 64, 15,000 images of a JPEG copy of CIFAR-10. The Fisher is taken on 2,000 images of each task. The maps show one seed. Three λ, a factor of a hundred apart.
-# - *To try.* `strengths=[1e5, 3e5]`: is there a λ that keeps and learns? The task scenario: does it keep as much as on digits?
+# - **Springs sit where the Fisher is, not where the weights are.** The head has 40%<!--=05c share of the Fisher/fc6 as .0%--> of the Fisher with half a percent of the weights.
+# - **With ten outputs EWC kept nothing** at any strength tried that let the network learn its third task.
+# - **A score of 0 % needs finetuning beside it.** Here both have it.
+# - **Higher accuracy is not memory.** Weak springs ended ahead of finetuning because the new tasks were learned better.
+#
+# *Caveats.* Five seeds, a quarter of the source's filters, about a third of its images, a JPEG copy. Three strengths, a factor of a hundred
+# apart; the best on held-out images, λ = 100, is the smallest. The Fisher is taken on 2,000 images of each task. One Adam serves all tasks and
+# carries its running means along.
+#
+# ## Exercises
+#
+# **1. What is the source's λ worth?** It trains on $B$ batches. Where it *sums* squared batch gradients we take their *mean*. By what must
+# its λ be multiplied? And where it sums the gradients first and squares then?
+#
+# <details><summary>Solution</summary>
+#
+# By $B$: a sum of $B$ squares is $B$ times their mean. By $B^2$ in the second case: the sum is $B$ times the mean gradient, and then it is squared. The cell
+# that sets up the arms says `batches` and `batches**2`.
+#
+# </details>
+#
+# **2. Is there a strength between?** Write `strengths = [1e5, 3e5]` into the cell with the parameters. Look in the last figure for an arm that keeps
+# some of the first task and still learns the last.
+#
+# <details><summary>What to look for</summary>
+#
+# We have not run it. An arm counts only if it is ahead of finetuning on earlier tasks *and* has learned the last.
+#
+# </details>
 #
 # **References.** Kirkpatrick et al. 2017, arXiv:1612.00796. The source: experiments beside the activation preserving loss.
