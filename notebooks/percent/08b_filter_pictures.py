@@ -1,10 +1,12 @@
 # %% [markdown]
 # # 08b · What a filter's picture says
 #
-# **Does the picture that a filter likes best, or its match with a saliency map, say which filters a network needs?**
+# **Does the match of a filter's favourite image with a saliency map tell whether the network needs that filter?**
 #
-# Neither does. In a ResNet-18 that is right on 61% ± 8%<!--=08b accuracy/trained as ±.0%--> of ten classes, the ranking of a layer's filters by how well their pictures match saliency maps has a correlation of -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f--> (squared error) and 0.02 ± 0.06<!--=08b agreement/Pearson as ±.2f--> (Pearson) with how much the loss rises as each filter is silenced, at 64 pixels as at 32; a Taylor expansion has 0.33 ± 0.09<!--=08b agreement/Taylor as ±.2f-->, and 0.73 ± 0.09<!--=08b agreement early/Taylor as ±.2f--> in the first three layers.
-# The match by squared error says mostly how near a picture is to an even grey: with every map replaced by its mean the ranking is nearly the same (0.88 ± 0.03<!--=08b likeness/MSE, flat map as ±.2f-->). Without the half of a layer's filters that match best the network is as right as without the other half.
+# **Answer.** Not in our network, a narrow ResNet-18 in place of a VGG16: the match has a correlation of -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f-->
+# with what is lost without the filter. Squared error rewards pictures of an even grey: with every map replaced by its
+# mean the ranking is nearly the same (0.88 ± 0.03<!--=08b likeness/MSE, flat map as ±.2f-->). Taylor's ranking, by gradients, does find the filters needed in
+# the first layers (0.73 ± 0.09<!--=08b agreement early/Taylor as ±.2f-->).
 #
 # *Numbers in the text are those of the full run: ten classes of Tiny-ImageNet, five seeds, half an hour on one core. At quick settings the notebook takes half a minute on two cores, on digits.*
 #
@@ -13,11 +15,23 @@
 # %% [markdown]
 # ## The idea
 #
-# A write-up by Feenstra and Dow ("A Method for Relieving Catastrophic Forgetting With Explainability") protects an old task by freezing the filters that matter to it. To find them it draws each filter's *favourite image* by gradient ascent on the input (*activation maximisation*, Erhan et al. 2009), and compares it pixel by pixel with the *full-gradient saliency map* (Srinivas and Fleuret 2019)
-# of a class's images, by mean squared error (MSE) or Pearson's correlation. The filters whose pictures match best are taken for those "most strongly contributing to positive predictions", and squared error for the better measure, since it takes account of "the spatial information that is crucial for this comparison". What it says of freezing, after a second task, depends on much else.
+# Feenstra and Dow protect an old task by freezing the filters that matter to it. They draw each filter's *favourite
+# image* by gradient ascent on the input (*activation maximisation*). They compare it, pixel by pixel, with the
+# *saliency maps* of a class's images, which say how much each pixel counts for the answer. The filters that match
+# best are taken for those "most strongly contributing to positive predictions".
 #
-# Whether a network needs a filter can be measured without any second task: silence it and see how much worse the network gets. This notebook does so with one filter at a time and with half of them, in a ResNet-18, and asks how well rankings by match, and those that see no picture, agree with it. Then it asks whether the match is a property of the trained network at all: whether another start of the ascent, other images, another class, or a network that has not learned anything
-# gives another ranking (the sanity check of Adebayo et al. 2018).
+# **Whether a filter is needed can be measured.** Silence it and see how much the loss $L$ on test images rises; this
+# is *ablation*. For a filter $f$,
+#
+# $$\Delta_f = L(\text{without } f) - L .$$
+#
+# A ranking is good if it orders a layer's filters as $\Delta_f$ does. We measure that by *Spearman's correlation* of
+# the two orders, averaged over layers: 1 is the same order, 0 is no relation.
+#
+# **What was run is not the source's network.** The source has a VGG16 on CIFAR and freezes before a second task. We
+# have a ResNet-18 with a quarter of the usual filters, on ten classes of Tiny-ImageNet with four fifths
+# of the images, and one task. This tests the
+# idea behind the method; it does not decide about the source's numbers.
 
 # %%
 import inspect
@@ -55,7 +69,10 @@ out = ""  # folder for figures and results; empty: out/08b_filter_pictures
 # %% [markdown]
 # ## Networks and pictures
 #
-# Ten classes are drawn anew for each seed. The network is torchvision's ResNet-18, narrower: a convolution of 7×7 at stride 2, pooling, and eight blocks of two convolutions. Its filters are looked at in nine layers, the first convolution of all and the first of each block: there a batch-norm and a ReLU follow, and nothing passes a filter by. The *untrained* network has the same initial weights; a pass at learning rate 0 gave its norms their statistics. Random crops and flips keep the trained one from learning its images by heart. (In a trial without them, one seed and eight epochs, it was right on 99 % of its training images and over-sure on others: silencing filters of the last blocks made the *test* loss smaller on average, so that it no longer said what is needed.)
+# The ten classes are drawn anew for each seed. The network has a first convolution and eight blocks of two
+# convolutions. We look at nine layers: the first convolution and that of each block, which no shortcut passes
+# by. The *untrained* network has the same initial weights. Random crops and flips keep the trained one from learning
+# its images by heart.
 
 # %%
 folder = results.output_folder(out, "08b_filter_pictures")
@@ -118,7 +135,8 @@ layers = ["conv1", *(f"block{i}.conv1" for i in range(1, 9))]
 norms = {layer: layer.replace("conv", "bn") for layer in layers}
 
 # %% [markdown]
-# The favourite image is the one at which the filter's mean response is largest: gradient ascent from faint noise, blurred now and then. For the comparison its mean over colours is scaled to [0, 1], as each map is, and a filter's *mean rank* over the ten classes counts; the write-up leaves both open. Pictures are drawn twice, from different noise. Maps and all else that ranks filters see the same training images, those of each class drawn before anything is ranked.
+# We draw every filter's favourite image twice, from different noise. To compare it with a map, we scale its mean over
+# colours to [0, 1], as the map is, and take a filter's *mean rank* over the ten classes. The source leaves both open.
 
 
 # %%
@@ -192,13 +210,17 @@ results.save_figure(
 )
 
 # %% [markdown]
-# The trained network is right on 61% ± 8%<!--=08b accuracy/trained as ±.0%--> of the test images at 64 pixels and on 50% ± 7%<!--=08b accuracy/trained, half size as ±.0%--> at 32, the untrained one at chance. The first layer's filters like one colour each, trained or not, and their kernels show some stripes and edges after training, no more. In the middle training shows: textures of a direction and a scale in place of noise. Of the last block's pictures nothing can be recognised. Maps are blobs about the middle, of the trained network and of the untrained one. (To look at; one seed.)
+# **Training shows in the middle layers.** There favourite images become textures with a direction and a scale;
+# without training they are noise. Filters of the first layer like one colour each, trained or not. Maps are blobs
+# about the middle, from both networks. (One seed.)
 #
-# ## Which filters are needed
+# The trained network is right on 61%<!--=08b accuracy/trained as .0%--> of test images, on 50%<!--=08b accuracy/trained, half size as .0%--> at half their size.
 #
-# A filter is silenced by setting what its norm puts out to zero. How much the cross-entropy of the test images rises, and how much of their accuracy is lost, is what the rankings are held against, layer by layer. The two halves of the test images say how well it is known.
+# ## Which filters are needed?
 #
-# **Prediction (ours).** The two halves agree (Spearman above 0.5), and training images know it as well. By the loss more is known than by the accuracy.
+# We silence one filter at a time, by setting its norm's output to zero.
+#
+# **Prediction.** Two halves of the test images agree on which filters are needed (Spearman above 0.5).
 
 
 # %%
@@ -230,14 +252,27 @@ pd.DataFrame(
 ).round(4)
 
 # %% [markdown]
-# **One filter alone matters in the first layers only.** Silencing one of the first convolution raises the loss by 0.3 on average and costs up to 22 points; in the last blocks the mean rise is zero within 0.001, a filter at most one point (table, mean over seeds). So the two halves of the test images agree by 0.32 ± 0.26<!--=08b halves/loss as ±.2f--> only, less than we said, and by the accuracy hardly at all (0.11 ± 0.11<!--=08b halves/accuracy as ±.2f-->): in late layers which single filter is needed is not a question with a clear answer.
+# **Single filters matter in the first layers only.** In the first convolution one filter can cost over twenty points
+# of accuracy, in the last block less than one (table).
 #
-# ## Rankings against the ablation
+# **So in late layers need is hardly known.** The halves agree by 0.32 ± 0.26<!--=08b halves/loss as ±.2f-->, which leaves our prediction undecided.
+# By the fall of accuracy they agree by 0.11 ± 0.11<!--=08b halves/accuracy as ±.2f-->.
 #
-# Nine rankings of the filters within a layer. *MSE* and *Pearson*: the match of picture and maps. *Magnitude*: the mean absolute weight. *Activation*: the mean response after the ReLU. *Fisher*: the information of the filter's weights. *Taylor*: the change of an image's loss if the filter were silenced, to first order, its absolute value averaged over the images (Molchanov et al. 2017); *signed Taylor*: averaged with its sign, and so an estimate of what ablation measures. *Ablation*: the rise of the loss on the same training images. And *random*. Agreement is Spearman's correlation with the rise of the test loss, within each layer,
-# averaged over the layers. Beside it stands what the *untrained* network's ranking says of the trained network's filters, and everything at half of the image's size, with networks trained at that size: the write-up expects its method to gain from "high-resolution images […], as saliency maps are much more clearly defined".
+# ## Which rankings find them?
 #
-# **Prediction (source).** The filters that match best are those that matter more than the average; squared error finds them, Pearson's correlation hardly; at higher resolution better. **Ours.** Neither match agrees with the ablation by more than 0.1, at either size, and the untrained network's ranking is as good. Fisher and Taylor do agree, Taylor best; magnitude and activation less, but more than either match. (The trial with one seed showed that Taylor does not agree in the last layers; signed Taylor was added for that, and claims about it, and on early and late layers, are marked in claims.csv as made after the trial.)
+# - *MSE* and *Pearson*: the match of picture and maps, by mean squared error and by correlation.
+# - *Magnitude*: the mean absolute weight. *Activation*: the mean response. *Random*.
+# - *Fisher*: how much the network's answers change with the filter's weights.
+# - *Taylor*: how much an image's loss would change without the filter, to first order, its absolute value averaged over
+#   images. *Signed Taylor*: averaged with its sign.
+# - *Ablation*: the rise of the loss, on the training images that all these rankings see.
+#
+# **Prediction (source).** Filters that match best by MSE matter more than the average, and Pearson hardly finds them.
+# Higher resolution helps.
+#
+# **Prediction (ours).** Neither match agrees with the ablation by more than 0.1, at either size, and the untrained
+# network's ranking is as good. Taylor agrees best, then Fisher; magnitude and activation less. (Signed Taylor, and
+# claims on early and late layers, came after a trial.)
 
 
 # %%
@@ -299,16 +334,22 @@ table = table.rename(columns={"x": "layer", "label": "ranking"})
 results.save_figure(fig, folder, "by_layer", table, f"{caption}; 95 % bands.")
 
 # %% [markdown]
-# **Neither match knows which filters are needed**: MSE -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f-->, Pearson 0.02 ± 0.06<!--=08b agreement/Pearson as ±.2f-->, random 0.01 ± 0.07<!--=08b agreement/random as ±.2f-->; early or late, by loss or by accuracy, at 64 pixels or at 32 (0.00 ± 0.10<!--=08b agreement/MSE, half size as ±.2f-->), and no better than with the untrained network's pictures and maps (0.05 ± 0.08<!--=08b agreement/MSE, untrained as ±.2f-->).
+# **Neither match tells which filters are needed.** MSE agrees by -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f--> and Pearson by 0.02 ± 0.06<!--=08b agreement/Pearson as ±.2f-->: both near
+# zero, as predicted. It is the same for MSE at half the size, and with the untrained network's ranking. In the first
+# three layers, where need is known best, MSE has 0.03 ± 0.20<!--=08b agreement early/MSE as ±.2f-->: a weak relation there is not excluded.
 #
-# That it can be known is shown by the others: 0.50 ± 0.23<!--=08b agreement/ablation as ±.2f--> by ablation on the training images, 0.33 ± 0.09<!--=08b agreement/Taylor as ±.2f--> by Taylor and 0.29 ± 0.08<!--=08b agreement/Fisher as ±.2f--> by Fisher. Taylor's agreement falls from layer to layer, to little from the fifth block on; in the last block it turns round (−0.25 in the figure: a filter there that moves the loss of training images much, either way, is one the test loss can spare).
-# Mean activation (-0.02 ± 0.07<!--=08b agreement/activation as ±.2f-->) does not know it either, against our prediction, and magnitude a little, in the first layers (0.20 ± 0.09<!--=08b agreement early/magnitude as ±.2f-->; a norm follows each of these convolutions, and scales its weights anew).
+# **Other rankings do tell.** Ablation on training images agrees by 0.50 ± 0.23<!--=08b agreement/ablation as ±.2f-->, Taylor by 0.33 ± 0.09<!--=08b agreement/Taylor as ±.2f-->, Fisher by
+# 0.29 ± 0.08<!--=08b agreement/Fisher as ±.2f-->. Taylor starts high and fades from layer to layer; in the last block it turns below zero. Activation
+# and magnitude are not seen to do better than MSE.
 #
 # ## Half of the filters
 #
-# What freezing or pruning decides is which half to keep. So the half that a ranking puts lowest is silenced, or the half that it puts highest, in one layer at a time (the accuracy left is averaged over the layers) and in all nine at once, where a quarter is tried as well. A ranking is good if much is left without its lowest half, and little without its highest.
+# We silence the half that a ranking puts lowest, or highest, in one layer at a time; and a half or a quarter of all nine
+# at once. A good ranking leaves much without its lowest half and little without its highest.
 #
-# **Prediction (source).** Without the half that matches best less is left than without a random half. **Ours.** The halves by MSE differ by no more than chance's; by Taylor and ablation far more is left without the lowest half than without the highest. With half of all layers silenced, every network is near chance (10 %), whatever the ranking.
+# **Prediction (source).** Without the half that matches best, less is left than without a random half.
+#
+# **Prediction (ours).** By MSE both halves leave the same. By Taylor more is left without the lowest.
 
 # %%
 ends, ways = (
@@ -347,15 +388,33 @@ results.save_figure(
 )
 
 # %% [markdown]
-# **By MSE it makes no difference which half goes**: 52% ± 7%<!--=08b left one/MSE, lowest as ±.0%--> are left without the half of a layer that matches worst, 52% ± 6%<!--=08b left one/MSE, highest as ±.0%--> without the half that matches best. By Taylor it is 56% ± 7%<!--=08b left one/Taylor, lowest as ±.0%--> and 48% ± 4%<!--=08b left one/Taylor, highest as ±.0%-->, and without a quarter of all layers at once 41% ± 7%<!--=08b left quarter/Taylor, lowest as ±.0%--> and 20% ± 5%<!--=08b left quarter/Taylor, highest as ±.0%--> (Fisher 43%<!--=08b left quarter/Fisher, lowest as .0%--> and 17%<!--=08b left quarter/Fisher, highest as .0%-->; random filters 27%<!--=08b left quarter/random, lowest as .0%-->). MSE's means lean the source's way there (29% ± 6%<!--=08b left quarter/MSE, lowest as ±.0%--> and 22% ± 8%<!--=08b left quarter/MSE, highest as ±.0%-->), which five seeds do not show.
-# For many filters at once Fisher and Taylor have higher means than ablation of single ones (32% ± 7%<!--=08b left quarter/ablation, lowest as ±.0%-->), and signed Taylor, its estimate, a lower one than random filters (18%<!--=08b left quarter/signed Taylor, lowest as .0%-->): what a filter costs alone need not be what it costs together with others.
+# **By MSE it makes no difference which half goes.** Without the worst-matching half of a layer 52%<!--=08b left one/MSE, lowest as .0%--> are right,
+# without the best-matching half 52%<!--=08b left one/MSE, highest as .0%-->. By Taylor it is 56%<!--=08b left one/Taylor, lowest as .0%--> and 48%<!--=08b left one/Taylor, highest as .0%-->.
 #
-# ## Is the match a property of the network?
+# **Fisher and Taylor choose well which quarter to lose.** Without a quarter of all layers 43%<!--=08b left quarter/Fisher, lowest as .0%--> and 41%<!--=08b left quarter/Taylor, lowest as .0%--> are right on
+# average, at random 27%<!--=08b left quarter/random, lowest as .0%-->. By signed Taylor only 18%<!--=08b left quarter/signed Taylor, lowest as .0%--> are: what a filter costs alone need not be what it costs with
+# others.
 #
-# The ranking by match is compared with that from *another start* of the gradient ascent; from *other images* of the same classes (each half against the other); from *another class* (mean over pairs); from the *untrained* network; and from a mixture, the trained network's pictures with the untrained network's maps, or the other way round. The last rows ask what in a picture decides: it is compared with a *flat map*, in which each map's pixels are replaced by their mean (so that nothing is left of where
-# anything is), and with the picture's *brightness* and *contrast*, mean and standard deviation of its pixels, themselves.
+# **There MSE leans the source's way, but that is undecided.** Without the quarter that matches best 22% ± 8%<!--=08b left quarter/MSE, highest as ±.0%--> are
+# right, without a random one 27% ± 10%<!--=08b left quarter/random, highest as ±.0%-->.
 #
-# **Prediction (source).** Squared error takes account of where things are; each class has filters of its own. **Ours.** What decides is how dark a picture is, as maps are dark: with flat maps the ranking by MSE is the same (above 0.9). Nor do other images, another class, or an untrained network's maps change it (above 0.8). Another start of the ascent gives a ranking that is alike (above 0.5). The untrained network's own ranking is not unlike the trained one's (above 0). (In the trial maps were no darker than pictures, and contrast decided more than brightness; the claim on it was made after that.)
+# ## What decides the match?
+#
+# We change one thing and rank by match again: other images, another class, another start of the ascent, or an
+# untrained network's maps, pictures or both. The *sanity check*: an untrained network should rank otherwise.
+#
+# In a *flat map* every pixel is the map's mean $g$, so that nothing is left of where anything is. The error of a
+# picture $v$ is then
+#
+# $$\text{MSE}(v, g) = \operatorname{var}(v) + (\bar v - g)^2 :$$
+#
+# small for low *contrast* and medium *brightness*, the standard deviation and the mean of its pixels.
+#
+# **Prediction (source).** MSE takes account of places; each class has filters of its own.
+#
+# **Prediction (ours).** With flat maps MSE ranks the same (above 0.9), and darker pictures match better. Other
+# images, another class and untrained maps change little (above 0.8), another start more (above 0.5). (The claim on
+# contrast came after a trial.)
 
 # %%
 for seed in range(seeds):
@@ -420,10 +479,20 @@ fig.set_size_inches(7, 5.2)
 results.save_figure(fig, folder, "likeness", table, f"{caption}; 95 % intervals.")
 
 # %% [markdown]
-# **The match by MSE is a property of pictures more than of places.** With flat maps, in which nothing is anywhere, the ranking is the same but for little (0.88 ± 0.03<!--=08b likeness/MSE, flat map as ±.2f-->). The squared error to an even grey is the picture's variance and the squared distance of its mean from that grey; so a picture of little contrast (-0.59 ± 0.07<!--=08b likeness/MSE, contrast as ±.2f-->) and middling brightness is near every map. Other images give the same ranking (0.99<!--=08b likeness/MSE, other images as .2f-->), other classes nearly (0.81 ± 0.11<!--=08b likeness/MSE, another class as ±.2f-->), an untrained network's maps largely (0.67 ± 0.11<!--=08b likeness/MSE, untrained maps as ±.2f-->), and another noise to start from a rather different one (0.60 ± 0.04<!--=08b likeness/MSE, another start as ±.2f-->).
-# We had expected that the darker picture matches better; it does not (0.15 ± 0.22<!--=08b likeness/MSE, brightness as ±.2f-->), as maps are no darker than pictures are. The sanity check is passed, by the pictures alone: an untrained network with the same initial weights ranks otherwise (0.06 ± 0.07<!--=08b likeness/MSE, untrained network as ±.2f-->). Pearson's correlation does see places: it hangs on the maps (untrained ones 0.34 ± 0.22<!--=08b likeness/Pearson, untrained maps as ±.2f-->) and less on the noise (0.74 ± 0.05<!--=08b likeness/Pearson, another start as ±.2f-->), and is of no more use.
+# **MSE measures evenness, hardly location.** With flat maps its ranking is nearly the same, 0.88 ± 0.03<!--=08b likeness/MSE, flat map as ±.2f-->; whether
+# above our limit is undecided. The lower the contrast, the better the match (-0.59 ± 0.07<!--=08b likeness/MSE, contrast as ±.2f-->). Darker pictures do not
+# match better: maps are no darker than they are.
+#
+# **Classes hardly have filters of their own.** Other images of a class give the same ranking by MSE, 0.99<!--=08b likeness/MSE, other images as .2f-->. Another
+# class gives 0.81 ± 0.11<!--=08b likeness/MSE, another class as ±.2f-->, untrained maps only 0.67 ± 0.11<!--=08b likeness/MSE, untrained maps as ±.2f-->, another noise at the start 0.60 ± 0.04<!--=08b likeness/MSE, another start as ±.2f-->.
+#
+# **The sanity check is passed, by the pictures.** The untrained network ranks otherwise, 0.06 ± 0.07<!--=08b likeness/MSE, untrained network as ±.2f-->. Pearson
+# depends more on the maps (0.34 ± 0.22<!--=08b likeness/Pearson, untrained maps as ±.2f--> with untrained ones), so it does see places, but is of no more use.
 #
 # ## What became of the claims
+#
+# Most of the source's claims stay undecided. Not reproduced are two: that squared error sees places, and that classes
+# have filters of their own.
 
 # %%
 verdicts = claims.read_claims("08b", numbers, globals())
@@ -433,13 +502,28 @@ Markdown(claims.claims_table(verdicts))
 _ = results.save_run(folder, "08b", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1. Black maps.** In the cell that compares rankings, write `0 * seen` for `flat` in `"flat map"`. Which pictures
+# match best by MSE now?
+#
+# <details><summary>Solution</summary>
+#
+# Dark ones: with $g = 0$ the error is the mean of the squared pixels.
+#
+# </details>
+#
+# **2. To try** (we have not). With `width=8`, are single late filters needed where there are fewer?
+#
 # ## Takeaways
 #
-# - **A match of favourite image and saliency map does not say which filters are needed**: it agrees with ablation by -0.01 ± 0.07<!--=08b agreement/MSE as ±.2f--> (MSE) and 0.02 ± 0.06<!--=08b agreement/Pearson as ±.2f--> (Pearson). It is reproducible for the wrong reason.
-# - **Squared error to a map asks for an even grey picture.** Try each score on a map from which the information it should use has been removed.
-# - **Fisher and Taylor do say it**, in the layers where single filters matter, and choose which quarter of all filters a network can spare: 43%<!--=08b left quarter/Fisher, lowest as .0%--> and 41%<!--=08b left quarter/Taylor, lowest as .0%--> of 61%<!--=08b accuracy/trained as .0%--> are left, random ones leave 27%<!--=08b left quarter/random, lowest as .0%-->.
-# - **Late filters are not needed one by one**: there no ranking can be judged by silencing them singly.
-# - *Caveats.* A narrow ResNet-18 and ten classes. Which late filters are needed is hardly known (above), so that no agreement there says little; in the first three layers, where it is known, agreements of up to 0.23 (MSE) and 0.32 (Pearson) are not excluded. What quarters leave was not compared seed by seed. One way to draw a favourite image of many (regularised ones look better), and one saliency map. Silencing one filter asks what the network loses without it and with all others as they are; two filters that stand in for each other are then both not needed. Freezing a filter is not keeping it: what it reads changes. Filters in the second convolution of a block, past which the input flows, were not ranked. How maps and images are brought to one form, and classes to one ranking, is our choice.
-# - *To try.* `width=8`: are single late filters needed where there are fewer? `epochs=40`: what do the first kernels become?
+# - **The match of favourite image and saliency map does not say which filters are needed** in this network.
+# - **Squared error to a map asks for an even grey.** Try a score on a map without what it should use.
+# - **Fisher and Taylor do say it**, in layers where single filters matter.
+# - **Late filters are hardly needed one by one**; ablation of single ones cannot judge a ranking there.
 #
-# **References.** Feenstra and Dow 2023, "A Method for Relieving Catastrophic Forgetting With Explainability". Erhan et al. 2009 (visualizing higher-layer features of a deep network). Srinivas and Fleuret 2019 (full-gradient saliency), arXiv:1905.00780. Adebayo et al. 2018 (sanity checks for saliency maps), arXiv:1810.03292. Molchanov et al. 2017 (pruning by Taylor expansion), arXiv:1611.06440. He et al. 2015 (ResNet), arXiv:1512.03385.
+# *Caveats.* One narrow network, ten classes, one way to draw a favourite image, one kind of saliency map. Two filters
+# that stand in for each other both look spare. For Fisher and Taylor, what quarters leave was not compared seed by
+# seed. Freezing a needed filter does not yet keep a task (08).
+#
+# **References.** Feenstra and Dow 2023, "A Method for Relieving Catastrophic Forgetting With Explainability". Erhan et al. 2009 (activation maximisation). Srinivas and Fleuret 2019 (full-gradient saliency), arXiv:1905.00780. Adebayo et al. 2018 (sanity checks), arXiv:1810.03292. Molchanov et al. 2017 (Taylor), arXiv:1611.06440. He et al. 2015 (ResNet), arXiv:1512.03385.
