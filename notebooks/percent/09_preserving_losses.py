@@ -1,10 +1,15 @@
 # %% [markdown]
 # # 09 · Losses that preserve activations or saliency
 #
-# **On top of replay, does it help to hold a few old activations, or what a network looks at, and is it the loss that helps?**
+# **On top of replay, does a loss on old activations or on old saliency maps help, and is it the loss that helps or its extra samples?**
 #
-# APR does, SPL does not. On replay's 23.0% ± 4.9%<!--=09 accuracy/replay as ±.1%--> of three CIFAR-10 tasks the activation-preserving loss wins 13.7% ± 5.7%<!--=09 gain/APR as ±.1%-->, the source's 13.7 points; with one place preserved at a time **the logits alone win all of it** (36.9% ± 2.5%<!--=09 accuracy/fc6 alone as ±.1%--> against 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->), the five places below them nothing. Nor need it be a loss on outputs: the cross-entropy of the same
-# samples ends at 35.2% ± 0.5%<!--=09 accuracy/labels as ±.1%-->, 30 more stored samples a step at 32.4% ± 2.5%<!--=09 accuracy/more replay as ±.1%-->. So most of what the loss wins can be had by giving old samples more weight. The saliency-preserving loss ends at 23.4% ± 2.2%<!--=09 accuracy/SPL as ±.1%-->, with its map or without (22.8% ± 3.7%<!--=09 accuracy/SPL without the map as ±.1%-->), at every λ tried: no gain, where the source has 11.6 points from one run.
+# **Answer.** Over three tasks replay ends at 23.0%<!--=09 accuracy/replay as .1%-->, with the activation-preserving loss (APR) at 36.7%<!--=09 accuracy/APR as .1%-->, with labels of
+# the same samples at 35.2%<!--=09 accuracy/labels as .1%-->: we cannot tell the last two apart. APR's gain comes from the network's outputs;
+# holding the layers below them shows none. The saliency-preserving loss (SPL) shows no gain, but weighs so little in
+# networks this small that it is hardly tested.
+#
+# **Our networks are far smaller than the source's**: a tenth of its images, a fifth of its filters, a twentieth of its
+# training steps. So they do not decide what its losses do at its size. A larger run is planned.
 #
 # *Numbers in the text are those of the full run: CIFAR-10 as a JPEG copy, five seeds, under an hour on one core. At quick settings the notebook takes about a minute on two cores, on digits.*
 #
@@ -13,16 +18,26 @@
 # %% [markdown]
 # ## The idea
 #
-# Replay joins stored old samples to every batch. The write-up that we start from ("Activation Preserving Loss") adds to it, on $n$ stored samples of each earlier class which the network
-# gets right as a new task begins,
+# *Replay* joins stored images of earlier tasks to every batch. The write-up that we start from ("Activation Preserving
+# Loss") adds a second loss, on $n$ stored images of each earlier class. They are chosen as a new task begins, among
+# those that the network then gets right.
 #
 # $$\text{APR:}\quad \lambda \sum_{l} \overline{\big(h_l(x) - h_l^\text{then}(x)\big)^2}, \qquad
 # \text{SPL:}\quad \lambda\,\tfrac{3}{N}\; \overline{\big(h(x) - h(x + \sigma\,\varepsilon\,(1 - M))\big)^2}.$$
 #
-# APR, *activation-preserving*: activations $h_l$ at six places $l$ shall stay what they were then; the last place is the logits, which count twice. SPL, *saliency-preserving*:
-# what the last convolution makes of a sample shall not change when noise $\varepsilon$ falls on all that is not salient, outside of $M$, where the sample's Grad-CAM map
-# (Selvaraju et al. 2016) was above $\tau$ as the task began. $N$ is the number of samples in all; $h$ is the network's as it is now in both places, so that SPL holds nothing of the past but what it deems salient. The write-up has one run of each: 45.8 % for replay, 59.5 % with APR, 57.4 % with SPL.
-# Is that the loss, or the samples, or the compute?
+# **APR, *activation-preserving*, holds answers.** What the network makes of these images at six places $l$, its
+# *activations* $h_l$, shall stay as it was. The last place is the *logits*, the ten outputs before the softmax. They count
+# twice. λ is the strength.
+#
+# **SPL, *saliency-preserving*, holds a region.** A *Grad-CAM* map (Selvaraju et al. 2016) marks where an image raises the
+# output of its class. Where the map was above τ as the task began, the mask $M$ is 1. Noise $\varepsilon$ of size σ falls
+# on the rest, and shall not change the last convolution's answer $h$. $N$ is the number of samples.
+#
+# **SPL keeps nothing of the past but that mask.** Both answers are the present network's. It is asked to ignore the rest
+# of the image, not to answer as before.
+#
+# The write-up has one run of each: 45.8 % for replay, 59.5 % with APR, 57.4 % with SPL. Its replay had neither the extra
+# samples nor the extra compute.
 
 # %%
 import inspect
@@ -65,9 +80,20 @@ out = ""  # folder for figures and results; empty: out/09_preserving_losses
 # %% [markdown]
 # ## Stream and network
 #
-# Three tasks of three classes each, ten outputs for all (class-incremental), and the source's network: two 3×3 convolutions, pooling, two more, pooling, a hidden layer, ReLU throughout, no norm. Since every run is
-# repeated over seeds and on a CPU, all of it is smaller: 12 filters in place of 64, 500 images a class in place of 5,000, four epochs in place of eight, so some 96 steps a task in place of 1,880, with a memory of 200 images of each task in place of
-# 1,000 (13 % of a task in place of 7). Numbers cannot agree with the source's; what its losses win can be compared. Seeds differ in initial weights, order and memory; the images are the same. Accuracies are on test images of each task, among all ten outputs.
+# Three tasks of three classes each, and one set of ten outputs for all (*class-incremental*). The network has the source's
+# form: two 3×3 convolutions, pooling, two more, pooling, a hidden layer; ReLU throughout, no norm.
+#
+# | | here, full run | source |
+# |---|---|---|
+# | training images a class | 500 | 5,000 |
+# | filters of the four convolutions | 12, 12, 24, 24 | 64, 64, 128, 128 |
+# | epochs a task | 4 | 8 |
+# | training steps a task | some 96 | some 1,880 |
+# | images stored of each task | 200, 13 % of it | 1,000, 7 % of it |
+# | runs | five seeds | one |
+#
+# **Accuracies cannot agree with the source's; gains over replay can be compared.** Seeds differ in initial weights, order
+# and stored images; the images are the same. Accuracies are on 900 test images of each task, among all ten outputs.
 
 # %%
 folder = results.output_folder(out, "09_preserving_losses")
@@ -108,13 +134,16 @@ pd.DataFrame(
 )
 
 # %% [markdown]
-# The whole method, as every comparison uses it:
+# ## The method
+#
+# This is all of APR, as every comparison uses it:
 
 # %%
 Markdown(f"```python\n{inspect.getsource(methods.APR)}```")
 
 # %% [markdown]
-# A check that a reader can believe: as a task begins APR's penalty is zero, and then it is not.
+# **A check that a reader can believe.** As a task begins nothing has changed yet, so APR's penalty must be zero. As the
+# task ends it must not be.
 
 # %%
 memory = {"memory": buffer_size, "batch": replayed, "per_task": True}
@@ -140,11 +169,19 @@ _ = training.run_stream(network, apr, stream, config, [0], observers=[Penalty()]
 # %% [markdown]
 # ## The loss, the samples, or the compute?
 #
-# Beside replay, APR and SPL at the source's settings stand three controls. *Labels*: the samples that APR would take, with their cross-entropy (at weight 1) in place of the distances, and so the same extra pass. *More
-# replay*: 30 more stored samples in each batch, as many as APR has in the last task, which also gives old samples half of the batch's loss in place of a third. *SPL without the map*: noise everywhere, and so also more of it. And finetuning, without replay. The source searched its losses' settings; the controls are not tuned.
+# APR shows old samples once more at each step. Three controls tell what is due to the losses:
 #
-# **Prediction (source).** APR and SPL win 14 and 12 points on replay alone, on the old tasks most. **Ours.** Were it the samples, labels would win as much; were it the
-# compute, more replay would; and if the map matters, SPL without it does worse.
+# - *labels*: APR's samples in an extra pass, with cross-entropy on their labels (weight 1) in place of the distances;
+# - *more replay*: 30 more stored images in each batch, as many as APR has in the last task. Half of the batch is then old,
+#   not a third;
+# - *SPL without the map*: noise everywhere, and so more of it.
+#
+# Finetuning is trained without replay. The source searched its losses' settings; our controls are not tuned.
+#
+# **Prediction (source).** APR and SPL gain 14 and 12 points on replay, most of them on old tasks.
+#
+# **Ours.** Both losses beat labels and more replay, and SPL does worse without its map. Should labels do as well, it is the
+# samples that help; should more replay, it is the compute.
 
 
 # %%
@@ -205,16 +242,33 @@ fig.suptitle("test images of task 1")
 results.save_figure(fig, folder, "first_task", table, f"{caption}; 95 % bands.")
 
 # %% [markdown]
-# **APR's gain is there**: 13.7% ± 5.7%<!--=09 gain/APR as ±.1%--> on average, 28%<!--=09 task 1/APR as .0%--> of task 1 in place of 3%<!--=09 task 1/replay as .0%--> and 19%<!--=09 task 2/APR as .0%--> of task 2 in place of 0%<!--=09 task 2/replay as .0%-->. Replay alone has little left of either, and less than the source's (at 96 steps a task each stored image is seen some fifteen times). On the last task nothing differs; the source's five points there are not seen.
+# **APR gains on replay: 13.7% ± 5.7%<!--=09 gain/APR as ±.1%--> on average.** The source's one run gained 13.7 points. Whether both are the same is
+# undecided: five seeds fix ours only to within six points either way.
 #
-# **Much of it is the samples.** Their labels alone do as well: 35.2% ± 0.5%<!--=09 accuracy/labels as ±.1%--> against 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->, a difference of a point or two that five seeds do not show. More replay comes near on average, and as near on task 1, but keeps less of task 2 (6%<!--=09 task 2/more replay as .0%-->). So old samples count too little in plain replay at this size, and whatever adds
-# to their weight helps.
+# **The gain is in old tasks.** At the end 28%<!--=09 task 1/APR as .0%--> of the first task is right, with replay 3%<!--=09 task 1/replay as .0%-->. Of the second it is
+# 19%<!--=09 task 2/APR as .0%-->, with replay 0%<!--=09 task 2/replay as .0%-->. On the last task we see no difference.
 #
-# **SPL does nothing here**: 23.4% ± 2.2%<!--=09 accuracy/SPL as ±.1%-->, and 22.8% ± 3.7%<!--=09 accuracy/SPL without the map as ±.1%--> with noise everywhere. That fits what it asks for, which is that the network be smooth where it is, not that it answer as it did. At the source's size it may be otherwise; there it rests on one run.
+# **Plain labels do as well, as far as we can tell.** The same samples' labels end at 35.2% ± 0.5%<!--=09 accuracy/labels as ±.1%-->, APR at 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->; which is
+# ahead is undecided. So most of APR's gain can be had without its loss.
 #
-# ## Which place matters?
+# **More replay gets most of the way.** It ends at 32.4% ± 2.5%<!--=09 accuracy/more replay as ±.1%-->, behind APR. It holds the first task as well, but keeps only 6%<!--=09 task 2/more replay as .0%--> of
+# the second. Whatever gives old images more weight seems to help here.
 #
-# APR with one place at a time, at the source's λ, in the order of the network (act3 is the ReLU before the last convolution conv4; fc6 are the logits, counted once here). One λ is not one strength for all: places differ in the size of their activations. **Prediction.** The logits alone win most of APR's gain.
+# **Replay is a weak baseline at this size.** In the second task each stored image is shown some 15 times, at the source's
+# size some 60 times. Finetuning has collapsed: of the last task it gets 33.3%<!--=09 task 3/finetuning as .1%--> right in every seed, as one
+# answer for all images would.
+#
+# **SPL shows no gain.** It ends at 23.4% ± 2.2%<!--=09 accuracy/SPL as ±.1%-->, without its map at 22.8% ± 3.7%<!--=09 accuracy/SPL without the map as ±.1%-->. Labels and more replay are clearly ahead of it.
+#
+# **But SPL is hardly tested here.** As the second task begins its term is 0.0005<!--=09c term as task 2 begins/SPL as .4f--> *nats* (notebook 09c). The
+# cross-entropy beside it, in the same unit, is over a thousand times larger. A network of the source's size may feel more.
+#
+# ## Which place holds the gain?
+#
+# APR with one place at a time, in the order of the network: act3 is the ReLU before the last convolution conv4, and fc6 the
+# logits, counted once here. All have the source's λ. That is not one strength for all, since activations differ in size.
+#
+# **Prediction.** The logits alone win more than half of APR's gain. The last convolution alone wins something.
 
 # %%
 alone = {
@@ -238,11 +292,17 @@ results.save_figure(
 )
 
 # %% [markdown]
-# The logits do, and nothing else: alone they end at 36.9% ± 2.5%<!--=09 accuracy/fc6 alone as ±.1%-->, APR with all places at 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->, and each of the five others within two points of replay (23.0%<!--=09 accuracy/replay as .1%-->). What is called an activation-preserving loss is at work a loss on logits, as in dark experience replay (Buzzega et al. 2020). With a λ of their own the others might do more; each at ten times the λ is not tried.
+# **The logits hold all of the gain that we see.** Alone they end at 36.9% ± 2.5%<!--=09 accuracy/fc6 alone as ±.1%-->, all places together at 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->. So in effect
+# this is a loss on outputs, as in dark experience replay (Buzzega et al.).
 #
-# ## How strong?
+# **The five places below show none.** Each ends within two points of replay's 23.0%<!--=09 accuracy/replay as .1%-->, the last convolution too. But
+# intervals of their gains reach three to seven points either way, and we have not tried a larger λ for them.
 #
-# λ a decade lower and higher. **Prediction.** The source searched near its λ; more of it holds more and learns less.
+# ## How strong should the loss be?
+#
+# We take λ ten times lower and ten times higher.
+#
+# **Prediction.** The source searched near its λ, so less of it gains less. More of it keeps more and learns less.
 
 # %%
 strengths = {
@@ -274,9 +334,24 @@ results.save_figure(
 )
 
 # %% [markdown]
-# APR's λ of the source is well chosen here too: a tenth of it ends at 33.0%<!--=09 accuracy/APR, λ = 0.02 as .1%-->, ten times as much at 31.0%<!--=09 accuracy/APR, λ = 2 as .1%-->, where half as much is forgotten (16%<!--=09 forgetting/APR, λ = 2 as .0%--> against 35%<!--=09 forgetting/APR as .0%-->) and new tasks are no longer learned (42%<!--=09 learned/APR, λ = 2 as .0%--> against 60%<!--=09 learned/APR as .0%-->). SPL's λ makes no difference over two decades.
+# **The source's λ suits APR here too.** A tenth of it ends at 33.0%<!--=09 accuracy/APR, λ = 0.02 as .1%-->, ten times as much at 31.0%<!--=09 accuracy/APR, λ = 2 as .1%-->, the source's own at
+# 36.7%<!--=09 accuracy/APR as .1%-->.
+#
+# **A stronger APR pays with new tasks.** Ten times λ halves forgetting, from 35%<!--=09 forgetting/APR as .0%--> to 16%<!--=09 forgetting/APR, λ = 2 as .0%--> (accuracy lost since its best, old tasks).
+# But right after training a task is at 42%<!--=09 learned/APR, λ = 2 as .0%-->, not at 60%<!--=09 learned/APR as .0%-->.
+#
+# **SPL's λ makes no difference that we see.** Even ten times next to nothing is little. Notebook 09c
+# turns up the noise until SPL is felt, and finds no gain there either.
+#
+# ## Where APR fails
+#
+# **It slows forgetting and does not stop it.** The first task falls from 75%<!--=09 task 1 after task 1/APR as .0%--> right after its training to 28%<!--=09 task 1 after task 3/APR as .0%--> at the end.
+# After the second task, whether APR is ahead of replay at all is undecided (47%<!--=09 task 1 after task 2/APR as .0%--> and 40%<!--=09 task 1 after task 2/replay as .0%-->).
 #
 # ## What became of the claims
+#
+# Most of the source's accuracies are not reproduced. With networks this small that was to be expected, and says nothing
+# about its losses. Its gains over replay are undecided: for APR in size, for SPL in sign.
 
 # %%
 numbers = {f"accuracy/{name}": metrics.average_accuracy(a) for name, a in accuracy.items()}
@@ -318,12 +393,38 @@ settings = {key: globals()[key] for key in keys}
 _ = results.save_run(folder, "09", images.name, settings, range(seeds), numbers, verdicts)
 
 # %% [markdown]
+# ## Exercises
+#
+# **1. What does SPL's penalty begin with?** APR's is zero as a task begins. Guess SPL's. Then run, in a new cell after
+# `spl` is defined,
+# `training.run_stream(network, spl(), stream, config, [0], observers=[Penalty()], until=2)`.
+#
+# <details><summary>Solution</summary>
+#
+# It is small, but not zero: noise changes the last convolution's answer at once. Nothing is compared with the past.
+#
+# </details>
+#
+# **2. Does replay catch up?** Set `epochs = 20` and run the notebook. Does APR's lead on replay shrink?
+#
+# <details><summary>Solution</summary>
+#
+# Open: we have not run this at full settings. If the lead shrinks, it came from training too short for replay.
+#
+# </details>
+#
 # ## Takeaways
 #
-# - **APR's gain is real and of the source's size**, 13.7% ± 5.7%<!--=09 gain/APR as ±.1%-->. It is won by the logits; the activations below them add nothing.
-# - **Give the control the same samples.** Their labels in an extra pass do as well (35.2%<!--=09 accuracy/labels as .1%--> against 36.7%<!--=09 accuracy/APR as .1%-->), without tuning. Against replay alone each of these losses is compared with too little rehearsal.
-# - **SPL is not seen to help**, nor its map to matter.
-# - *Caveats.* A tenth of the source's images and a twentieth of its steps, a fifth of its width; the memory is twice as large for its tasks. One choice of images for all seeds. APR's λ is the source's, searched there; the controls' weights are not searched. SPL's n, τ and σ are not swept.
-# - *To try.* `epochs=20`: does replay alone catch up, and SPL come to do something? Give SPL its samples' labels as well.
+# - **APR gains 13.7% ± 5.7%<!--=09 gain/APR as ±.1%--> on replay here, and its logits hold all of the gain that we see.**
+# - **Give the control the same samples.** Their labels end at 35.2%<!--=09 accuracy/labels as .1%-->, APR at 36.7%<!--=09 accuracy/APR as .1%-->: not told apart. Replay alone has
+#   too little rehearsal for a fair comparison.
+# - **SPL shows no gain, nor does its map matter that we see.** Its loss is next to nothing at this size, so this is no
+#   refutation.
+# - **Note the size of a penalty before you judge its effect.**
 #
-# **References.** Selvaraju et al. 2016, arXiv:1610.02391. Chaudhry et al. 2019, arXiv:1902.10486. Buzzega et al. 2020, arXiv:2004.07211.
+# *Caveats.* Size: see the table above. One choice of images serves all seeds. APR's λ
+# is the source's, searched there; the controls are not tuned. Adjusted for the number of claims (LEDGER.md), APR's gain on
+# replay stands at the border of significance, and its lead on more replay does not hold.
+#
+# **References.** Selvaraju et al. 2016, arXiv:1610.02391. Chaudhry et al. 2019, arXiv:1902.10486. Buzzega et al. 2020,
+# arXiv:2004.07211. The source: the write-up "Activation Preserving Loss".
