@@ -1,9 +1,11 @@
 """Runs that stop and go on, in memory and through a folder, end as if they had never stopped."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import STOPPING as CONFIGS
@@ -14,7 +16,7 @@ from torch import nn
 
 from cf_utils import checkpoint, streams
 from cf_utils.files import locked
-from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
+from cf_utils.methods import EWC, MAS, METHODS, OGD, Finetune, Method, Replay
 from cf_utils.training import proceed, take_over
 
 
@@ -30,6 +32,15 @@ def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, st
         run = checkpoint.load(tmp_path / "run", build, method, stream, settings)
         assert run.done == t + 1
     assert_same_run(run, whole)
+
+
+def test_ogd_with_factors_is_taken_up_from_disk(stream, tmp_path):
+    method, settings = OGD(3, keep="factors"), CONFIGS["adam"]
+    whole = train(build, method, stream, settings)
+    run = train(build, method, stream, settings, until=2)
+    checkpoint.save(run, stream, tmp_path / "run")
+    run = checkpoint.load(tmp_path / "run", build, method, stream, settings)
+    assert_same_run(proceed(run, stream), whole)
 
 
 def test_two_files_take_a_run_up(stream, tmp_path):
@@ -314,3 +325,50 @@ def test_processes_share_runs_and_none_is_trained_twice(stream, tmp_path):
     found = checkpoint.train_all(train, jobs)
     assert [*found.items()] == [*zip(jobs, (1, 2, 3), strict=True)]
     assert tried == ["a", "busy", "b", "busy", "busy"]
+
+
+def test_a_result_is_computed_once(tmp_path):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        tensor = torch.arange(4.0)[1:]
+        return {"of": [1, 2.5, float("nan"), None, "text", tensor, np.float32(0.5)], 3: np.eye(2)}
+
+    file = tmp_path / "runs" / "SGD, nothing.pt"
+    settings = {"lr": 0.1, "seeds": range(3), "rates": [1e-3]}
+    first = checkpoint.kept_result(file, settings, compute)
+    again = checkpoint.kept_result(file, dict(reversed(settings.items())), compute)
+    assert len(calls) == 1 and [*file.parent.iterdir()] == [file]
+    for found in (first, again):
+        assert found["of"][:2] == [1, 2.5] and math.isnan(found["of"][2])
+        assert found["of"][3:5] == [None, "text"] and found["of"][6] == 0.5
+        torch.testing.assert_close(found["of"][5], torch.tensor([1.0, 2.0, 3.0]))
+        assert isinstance(found[3], np.ndarray) and (found[3] == np.eye(2)).all()
+
+    with pytest.raises(ValueError, match=r"another lr: 0\.1, not 0\.2; delete the file to start"):
+        checkpoint.kept_result(file, settings | {"lr": 0.2}, compute)
+    with pytest.raises(ValueError, match="result/run is a object, which cannot be written"):
+        checkpoint.kept_result(tmp_path / "b.pt", {}, lambda: {"run": object()})
+    assert not (tmp_path / "b.pt").exists()
+    file.write_bytes(b"half")
+    with pytest.raises(ValueError, match="holds no kept result; delete it"):
+        checkpoint.kept_result(file, settings, compute)
+    assert len(calls) == 1
+
+
+class Counts(Finetune):
+    """Keeps a numpy array of its own."""
+
+    def __init__(self):
+        self.seen = np.zeros(9, int)
+
+    def after_task(self, loop):
+        self.seen[loop.t] += len(loop.task.y_train)
+
+
+def test_a_method_may_keep_numpy_arrays(stream, tmp_path):
+    where = (tmp_path / "run", small(), Counts(), stream, CONFIGS["adam"], range(2))
+    first, again = checkpoint.kept(*where), checkpoint.kept(*where)
+    assert isinstance(again.methods[0].seen, np.ndarray)
+    assert (again.methods[0].seen == first.methods[0].seen).all() and first.methods[0].seen.any()
