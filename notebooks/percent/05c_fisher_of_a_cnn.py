@@ -182,8 +182,7 @@ note = f"{caption}. Exact Fisher on {samples} images, seed 0, summed over input 
 results.save_figure(fig, folder, "filters", pd.DataFrame(rows), note)
 
 # %% [markdown]
-# **Fewer filters count from task to task** in the one seed drawn. After task 1 many have some Fisher. After task 3 most of conv2 to conv4
-# is dark.
+# **In conv2 and conv3 fewer filters count from task to task**, in the one seed drawn. After task 1 many have some Fisher, after task 3 few.
 #
 # **Some filters lead twice.** The brightest of conv1 is the same after tasks 1 and 2, that of conv4 after tasks 1 and 3. The biases,
 # two figures on, agree.
@@ -310,7 +309,7 @@ results.save_figure(fig, folder, "layers", table, note)
 # **Towards the output two tasks share less.** Overlap falls from 0.85<!--=05c overlap/conv1 as .2f--> in conv1 to 0.06<!--=05c overlap/fc5 as .2f--> in fc5. In the head it is 0.002<!--=05c overlap/fc6 as .3f-->, as the
 # check demands: each task has outputs of its own. All three predictions hold.
 #
-# **Read the overlap with care.** The table credits this prediction to Kirkpatrick et al. (2017). They saw more overlap near the *output*,
+# **Read the overlap with care.** The table of claims below credits this prediction to Kirkpatrick et al. (2017). They saw more overlap near the *output*,
 # for tasks with the same labels and permuted pixels. Here labels differ and pictures are of one kind. Both fit one rule: tasks overlap where
 # they are alike. But in notebook 05b overlap mostly told how far the weights had moved on.
 #
@@ -337,7 +336,7 @@ results.save_figure(fig, folder, "kept", table, f"{caption}; test images, 95 % i
 # **A check.** During task 1 there are no springs yet. So right after it all arms must agree (right panel, top): they do.
 #
 # **Whatever learns the last task forgets the others entirely.** That holds for finetuning, for both substitutes and for the exact Fisher
-# at its two smaller strengths, in every seed. The tasks had been learned: finetuning gets 74%<!--=05c learned/finetuning as .0%--> right after each.
+# at its two smaller strengths, in every seed. The tasks had been learned: finetuning gets 74%<!--=05c learned/finetuning as .0%--> right just after each, on average, and least of task 2.
 #
 # **The stiffest springs keep something by not learning.** At the largest λ the network keeps 35% ± 13%<!--=05c earlier/exact, λ = 1e+06 as ±.0%--> of the earlier tasks and learns
 # 10% ± 16%<!--=05c last/exact, λ = 1e+06 as ±.0%--> of the last. Seeds differ widely.

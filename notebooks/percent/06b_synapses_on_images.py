@@ -4,8 +4,8 @@
 # **A network learns four tasks of 25 kinds of images: how much less does it forget with memory aware synapses, and what does that cost?**
 #
 # **Answer.** With memory aware synapses (MAS), at the strength of the repository that we start from, 5.9%<!--=06b forgotten/MAS (their λ) as .1%--> of an earlier task's images are
-# forgotten, without any method 12.7%<!--=06b forgotten/finetuning as .1%-->. Later tasks are learned less well in return, so that at the end the gain over all four is about two
-# points. Whether the repository's own numbers are repeated is undecided, and our network has a hundredth of the weights.
+# forgotten, without any method 12.7%<!--=06b forgotten/finetuning as .1%-->. Later tasks are learned less well in return. At the end the gain over all four is about two
+# points, which may be chance. Whether the repository's own numbers are repeated is undecided, and our network has a hundredth of the weights.
 #
 # *Numbers in the text are those of the full run: 100 classes of Tiny-ImageNet, five seeds, an hour on one core. At quick settings the notebook takes about a minute on two cores, on drawn shapes.*
 #
@@ -267,7 +267,7 @@ pd.DataFrame(
 # is gone: right after each task MAS has 33.3%<!--=06b learned/MAS (their λ) as .1%-->, finetuning 36.3%<!--=06b learned/finetuning as .1%-->. Our λ costs less: 35.7%<!--=06b learned/MAS as .1%--> is learned.
 #
 # **At the end about two points are left.** Finetuning has 26.8%<!--=06b accuracy/finetuning as .1%-->, MAS 28.9%<!--=06b accuracy/MAS (their λ) as .1%--> with their λ and 28.6%<!--=06b accuracy/MAS as .1%--> with ours. Seed by seed, MAS with our λ
-# is ahead. But that interval nearly reaches zero. Counted among ten claims it may be chance, and so may the price of our λ (LEDGER.md).
+# is ahead. But that interval nearly reaches zero. Corrected for ten claims, neither this gain nor what our λ costs in learning is significant (LEDGER.md).
 #
 # **MAS and EWC differ by where they stand on the same trade.** EWC forgets 5.8%<!--=06b forgotten/EWC as .1%-->, like MAS at the repository's λ. At the λ chosen for it, MAS forgets more and
 # learns more, against the prediction. At the end EWC has 28.6% ± 0.6%<!--=06b accuracy/EWC as ±.1%-->: whether MAS is ahead is undecided.
@@ -322,7 +322,7 @@ _ = results.save_run(folder, "06b", images.name, settings, seeds, numbers, verdi
 # - **MAS and EWC trade alike.** Where they forget as much, they learn about as much and end alike.
 # - **Whether the repository's numbers are repeated is undecided**, on a network with a hundredth of the weights.
 #
-# *Caveats.* Five seeds, each with its own draw of classes: intervals hold both. λ was chosen on one draw and one network, where a difference of a point is
+# *Caveats.* Five seeds, each with its own draw of classes: intervals include the luck of both. λ was chosen on one draw and one network, where a difference of a point is
 # chance. The claims on MAS rest on our λ; those on the repository's numbers rest on its λ.
 #
 # ## Exercises

@@ -350,7 +350,7 @@ results.save_figure(
 )
 
 # %% [markdown]
-# **There are two families.** MSE and Pearson agree by 0.66 ± 0.12<!--=08 agreement/MSE and Pearson as ±.2f-->, Fisher and Taylor by 0.88 ± 0.02<!--=08 agreement/Fisher and Taylor as ±.2f-->. Between the
+# **There are two families**, filters that look like maps and filters that are needed. MSE and Pearson agree by 0.66 ± 0.12<!--=08 agreement/MSE and Pearson as ±.2f-->, Fisher and Taylor by 0.88 ± 0.02<!--=08 agreement/Fisher and Taylor as ±.2f-->. Between the
 # families no agreement is seen: MSE and Fisher have -0.09 ± 0.19<!--=08 agreement/MSE and Fisher as ±.2f-->.
 #
 # ## How many filters, and by which ranking?
@@ -527,7 +527,7 @@ show("rankings", columns, rows, "After task 2 (first row: before it), told the t
 # interval (first figure, bottom right). At a half and at three quarters a gain of three points is excluded. There
 # both end close to guessing. With 90 % frozen both keep a fifth, and still we see no difference.
 #
-# **Fisher's ranking keeps a little more.** At one half it keeps 18%<!--=08 task 1/Fisher, 50% as .0%-->, Taylor's 16%<!--=08 task 1/Taylor, 50% as .0%-->, random filters 14%<!--=08 task 1/random, 50% as .0%-->. Among so
+# **Fisher's ranking may keep a little more.** The widest gap is at three quarters (the band above zero). At one half it keeps 18%<!--=08 task 1/Fisher, 50% as .0%-->, Taylor's 16%<!--=08 task 1/Taylor, 50% as .0%-->, random filters 14%<!--=08 task 1/random, 50% as .0%-->. Among so
 # many comparisons that may be luck. In a run that differed in rounding alone, activation was ahead, not Taylor.
 #
 # ## One after the other, or both at once?
@@ -625,9 +625,9 @@ results.save_figure(fig, folder, "classes", pd.concat(tables), f"{note}\n{captio
 # source, and 27%<!--=08 mean/joint, equal steps as .0%--> with equal steps. The sequence, half frozen by MSE, reaches 21%<!--=08 mean/MSE, 50% as .0%-->. If neither is told, joint
 # training is ahead too.
 #
-# **The source's own comparison does not favour the sequence here.** Perhaps its five points are those of ten ways
+# **With twice the steps the source's own comparison does not favour the sequence here.** Perhaps its five points are those of ten ways
 # against twenty. The joint network, which chooses among twenty, has 26%<!--=08 mean, not told/joint, one softmax, twice the steps as .0%-->, more than the sequence, which is told. With
-# equal steps it has 18%<!--=08 mean, not told/joint, one softmax, equal steps as .0%-->.
+# equal steps it has 18%<!--=08 mean, not told/joint, one softmax, equal steps as .0%-->, less than the sequence.
 #
 # **Classes are lost one by one.** With nothing frozen 62%<!--=08 classes lost, task 1/nothing frozen as .0%--> of the first task's classes lose over half of their
 # accuracy, most of these all of it, while 24%<!--=08 classes gained, task 1/nothing frozen as .0%--> gain. Half frozen by MSE looks much the same.

@@ -255,7 +255,7 @@ pd.DataFrame(
 # **Single filters matter in the first layers only.** In the first convolution one filter can cost over twenty points
 # of accuracy, in the last block less than one (table).
 #
-# **So in late layers need is hardly known.** The halves agree by 0.32 ± 0.26<!--=08b halves/loss as ±.2f-->, which leaves our prediction undecided.
+# **So in late layers need is hardly known.** Over all nine layers the halves agree by 0.32 ± 0.26<!--=08b halves/loss as ±.2f--> on average, which leaves our prediction undecided.
 # By the fall of accuracy they agree by 0.11 ± 0.11<!--=08b halves/accuracy as ±.2f-->.
 #
 # ## Which rankings find them?
@@ -410,7 +410,7 @@ results.save_figure(
 #
 # small for low *contrast* and medium *brightness*, the standard deviation and the mean of its pixels.
 #
-# **Prediction (source).** MSE takes account of places; each class has filters of its own.
+# **Prediction (source).** MSE looks at where things are; each class has filters of its own.
 #
 # **Prediction (ours).** With flat maps MSE ranks the same (above 0.9), and darker pictures match better. Other
 # images, another class and untrained maps change little (above 0.8), another start more (above 0.5). (The claim on

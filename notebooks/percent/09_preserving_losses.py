@@ -25,6 +25,8 @@
 # $$\text{APR:}\quad \lambda \sum_{l} \overline{\big(h_l(x) - h_l^\text{then}(x)\big)^2}, \qquad
 # \text{SPL:}\quad \lambda\,\tfrac{3}{N}\; \overline{\big(h(x) - h(x + \sigma\,\varepsilon\,(1 - M))\big)^2}.$$
 #
+# A line above means the average over all entries; $N$ is the number of pixels.
+#
 # **APR, *activation-preserving*, holds answers.** What the network makes of these images at six places $l$, its
 # *activations* $h_l$, shall stay as it was. The last place is the *logits*, the ten outputs before the softmax. They count
 # twice. λ is the strength.
@@ -242,7 +244,7 @@ fig.suptitle("test images of task 1")
 results.save_figure(fig, folder, "first_task", table, f"{caption}; 95 % bands.")
 
 # %% [markdown]
-# **APR gains on replay: 13.7% ± 5.7%<!--=09 gain/APR as ±.1%--> on average.** The source's one run gained 13.7 points. Whether both are the same is
+# **APR gains on replay: 13.7% ± 5.7%<!--=09 gain/APR as ±.1%--> of all images, on average.** The source's one run gained 13.7 points. Whether both are the same is
 # undecided: five seeds fix ours only to within six points either way.
 #
 # **The gain is in old tasks.** At the end 28%<!--=09 task 1/APR as .0%--> of the first task is right, with replay 3%<!--=09 task 1/replay as .0%-->. Of the second it is
@@ -251,7 +253,7 @@ results.save_figure(fig, folder, "first_task", table, f"{caption}; 95 % bands.")
 # **Plain labels do as well, as far as we can tell.** The same samples' labels end at 35.2% ± 0.5%<!--=09 accuracy/labels as ±.1%-->, APR at 36.7% ± 2.7%<!--=09 accuracy/APR as ±.1%-->; which is
 # ahead is undecided. So most of APR's gain can be had without its loss.
 #
-# **More replay gets most of the way.** It ends at 32.4% ± 2.5%<!--=09 accuracy/more replay as ±.1%-->, behind APR. It holds the first task as well, but keeps only 6%<!--=09 task 2/more replay as .0%--> of
+# **More replay gets most of the way.** It ends at 32.4% ± 2.5%<!--=09 accuracy/more replay as ±.1%-->, behind APR (not significantly, among so many comparisons). It holds the first task as well, but keeps only 6%<!--=09 task 2/more replay as .0%--> of
 # the second. Whatever gives old images more weight seems to help here.
 #
 # **Replay is a weak baseline at this size.** In the second task each stored image is shown some 15 times, at the source's

@@ -4,9 +4,9 @@
 # **When a network forgets a task, do its saliency maps change more than maps differ anyway, and do they leave the object?**
 #
 # **Answer.** One task later we cannot tell; two tasks later maps of forgotten images are less alike than those of two
-# networks that both know the task (similarity 0.49<!--=09b SSIM/another seed, forgotten as .2f-->). On drawn shapes maps stay on the object on average; for forgotten
+# networks that both know the task (similarity 0.16<!--=09b SSIM/replay, forgotten after 3 as .2f--> against 0.49<!--=09b SSIM/another seed, forgotten as .2f-->). On drawn shapes maps stay on the object on average; for forgotten
 # images alone that is undecided. Neither of notebook 09's losses is seen to preserve maps, and the source's similarity,
-# 0.03 to 0.09, is what unrelated maps score here.
+# 0.03 to 0.09, is near what unrelated maps score here.
 #
 # **Our networks are far smaller than the source's**: a tenth of its images, a fifth of its filters, a twentieth of its
 # training steps. So they do not decide what its maps do. A larger run is planned.
@@ -315,9 +315,9 @@ results.save_figure(fig, folder, "drift", table, f"{text}{caption}; 95 % interva
 #
 # **By SSIM, APR moves maps most.** Images still right have 0.15 ± 0.02<!--=09b SSIM/APR, still right after 2 as ±.2f--> one task later, with replay 0.45<!--=09b SSIM/replay, still right after 2 as .2f-->. Two tasks later all
 # its maps are at 0.07<!--=09b SSIM/APR, all after 3 as .2f-->, just below replay's; by ranks no difference is shown then. We and the source expected the opposite.
-# In effect APR holds outputs (notebook 09), and conv4 may change beneath them.
+# In effect APR holds outputs (notebook 09). Although conv4 is among its six places, it may change beneath them.
 #
-# **SPL's maps drift much as replay's**: 0.19 ± 0.12<!--=09b SSIM/SPL, all after 3 as ±.2f--> and 0.18 ± 0.10<!--=09b SSIM/replay, all after 3 as ±.2f--> two tasks later. Whether they are the same is undecided.
+# **SPL's maps drift much as replay's**: 0.19 ± 0.12<!--=09b SSIM/SPL, all after 3 as ±.2f--> and 0.18 ± 0.10<!--=09b SSIM/replay, all after 3 as ±.2f--> two tasks later, over all images. Whether they are the same is undecided.
 
 
 # %%

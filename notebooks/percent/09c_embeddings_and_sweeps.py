@@ -245,13 +245,13 @@ draw(embedding)
 
 # %% [markdown]
 # **The three clouds run into each other.** After the first task each has its region (left column). With nothing stored,
-# all classes end on one thread (top right). With stored images birds (2) keep an end of their own to the end; planes (0)
+# all classes end on one thread (top right). With stored images birds (2) stay apart; planes (0)
 # and cars (1) mix. Joint training has three regions (last row).
 #
 # **The top row shows a collapsed network.** With nothing stored, exactly a ninth of all images, 11.1%<!--=09c accuracy/buffer 0 as .1%-->, are right at the end in
 # every seed. It gives one answer to everything.
 #
-# *PCA*, the two directions of largest variance, shows the same:
+# *PCA*, the two directions of largest variance, shows the same mixing:
 
 # %%
 draw("pca")

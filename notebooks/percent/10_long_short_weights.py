@@ -175,7 +175,7 @@ for network in networks:
     results.save_figure(fig, folder, f"curves_{network.split('-')[0].lower()}", table, note)
 
 # %% [markdown]
-# **Holding half of the filters changes nothing that we see.** The ResNet's curves lie together (upper right). They are
+# **Holding half of the filters changes nothing that we see.** The ResNet's curves lie together (first figure, right). They are
 # means over all six tasks, those to come too, and so begin low. After the second, fourth and fifth task a gain of three
 # points is excluded. After the third and the last it is undecided; both intervals end just above three.
 #
@@ -217,8 +217,8 @@ results.save_figure(
 # **The code holds what it says.** With all filters held, nothing below the perceptron's head can move, and its responses
 # change by exactly zero. After the first task all arms of a network are equal, as nothing is held yet.
 #
-# **In the ResNet, holding half spares the old tasks nothing.** A pass takes 18.5% ± 1.4%<!--=10 fall/ResNet-18, long/short as ±.1%--> of their digits, without holding
-# 18.5% ± 1.0%<!--=10 fall/ResNet-18, rehearsal as ±.1%-->. We predicted half as much. The ledger leaves that undecided; the means show no effect.
+# **In the ResNet, holding half spares the old tasks nothing.** A pass costs 18.5% ± 1.4%<!--=10 fall/ResNet-18, long/short as ±.1%--> of their digits, without holding
+# 18.5% ± 1.0%<!--=10 fall/ResNet-18, rehearsal as ±.1%-->. We predicted half as much; the means show no effect.
 #
 # **It costs learning.** Just after each new task 70.0%<!--=10 learned/ResNet-18, long/short as .1%--> of its digits are right, without holding 74.4%<!--=10 learned/ResNet-18, rehearsal as .1%-->.
 #
@@ -232,7 +232,7 @@ results.save_figure(
 # 15.2% ± 0.8%<!--=10 fall/ResNet-18, long/short, norms held as ±.1%-->. But only 58%<!--=10 learned/ResNet-18, long/short, norms held as .0%--> is right just after each task. Whether more is kept in the end is undecided; the means are level.
 #
 # **In the perceptron holding works as meant, and still does not pay.** Held units' responses change by 7.7%<!--=10 long-term/MLP, long/short as .1%-->, free ones' by
-# 17.3%<!--=10 short-term/MLP, long/short as .1%-->: half as much, where we expected as much. A pass takes 4.4%<!--=10 fall/MLP, long/short as .1%--> of old digits, without holding 6.5%<!--=10 fall/MLP, rehearsal as .1%-->: less, but whether
+# 17.3%<!--=10 short-term/MLP, long/short as .1%-->: half as much, where we expected as much. A pass costs 4.4%<!--=10 fall/MLP, long/short as .1%--> of old digits, without holding 6.5%<!--=10 fall/MLP, rehearsal as .1%-->: less, but whether
 # half is undecided. With all units held only the head moves, and takes about as much.
 #
 # **What holding spares, it loses in learning.** The perceptron ends at 82.0% ± 0.5%<!--=10 accuracy/MLP, long/short as ±.1%--> with holding and at 83.3% ± 0.5%<!--=10 accuracy/MLP, rehearsal as ±.1%--> without.
