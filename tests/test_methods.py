@@ -1175,17 +1175,19 @@ def test_directions_kept_as_factors_train_the_same_network(stream, build, argume
         torch.testing.assert_close(factors.model.weights[name], weight, rtol=1e-5, atol=1e-7)
 
 
-def test_factors_leave_frozen_weights_out(stream):
+@pytest.mark.parametrize("layers", [["fc2.weight"], ["fc1.weight", "fc1.bias"]])
+def test_factors_leave_frozen_weights_out(stream, layers):
     def frozen():
         network = double()()
-        network.fc2.weight.requires_grad_(False)
+        for name in layers:
+            network.get_parameter(name).requires_grad_(False)
         return network
 
     runs = [train(frozen, OGD(4, keep=keep), stream, CONFIG) for keep in ("vectors", "factors")]
     a, b = (run.model.weights for run in runs)
     assert all(torch.allclose(a[name], b[name], rtol=1e-6, atol=1e-8) for name in a)
     begun = train(frozen, Finetune(), stream, CONFIG, until=0).model.weights
-    assert torch.equal(b["fc2.weight"], begun["fc2.weight"])
+    assert all(torch.equal(b[name], begun[name]) for name in layers)
 
 
 def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):

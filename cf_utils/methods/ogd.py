@@ -35,8 +35,9 @@ class OGD(Method):
     part: project "all" weights, the "head" (last layer) or the "body" alone.
     project: the "gradient", or the optimizer's "step" with all that momentum, Adam and weight decay
     add to it, or "both"; or "nothing", which only stores, to compare with.
-    keep: the gradients as "vectors", or those of logits as "factors", which is the same method in a
-    fraction of time and memory, for networks of linear layers, convolutions and norms.
+    keep: the gradients as "vectors", or those of logits as "factors": the same directions, but for
+    how nearly dependent ones are told, in a fraction of time and memory, for networks of linear
+    layers, convolutions and norms.
     Gradients to store are taken in evaluation mode. ``basis`` is ``[R, K, P]``, see
     ``vectors.orthonormal``, or ``vectors.Factors``. Raises, before training, ValueError for a basis
     larger than the network and MemoryError for one that does not fit.
@@ -123,7 +124,8 @@ def task_factors(loop, directions):
     found = []
     for r, index in enumerate(drawn(loop, directions)):
         x, y = loop.scaled(loop.task.x_train[index]), loop.task.y_train[index].unsqueeze(1)
-        network = loop.model.replica(r).to(loop.device).eval()
+        # Gradients at outputs are needed in front of frozen weights too.
+        network = loop.model.replica(r).to(loop.device).eval().requires_grad_(True)
         found.append(importances.factors(network, x, lambda logits, _, y=y: logits.gather(1, y).T))
     first, others = found[0]
     linear = {
