@@ -115,6 +115,25 @@ def signals(network, x, scores, chunk=None):
             yield name, layer, inputs, gradients
 
 
+def factors(network, x, scores):
+    """Each sample's gradient of a number, ``scores(logits, part)`` as of ``signals``, in factors.
+
+    Returns two dicts: of linear layers name -> (input ``[N, in]``, gradient at the output
+    ``[N, out]``), whose outer product the weight's gradient is; and of other weights name ->
+    gradients ``[N, ...]``. Raises ValueError for a layer without a formula here.
+    """
+    linear, others = {}, {}
+    for name, layer, inputs, gradients in signals(network, x, scores, len(x)):
+        if isinstance(layer, nn.Linear) and inputs.ndim == 2:
+            linear[name] = inputs, gradients[0]
+        elif isinstance(layer, nn.Linear):
+            raise ValueError(f"linear layer {name!r} runs more than once for a sample")
+        else:
+            (each,) = _each(layer, inputs, gradients)
+            others |= {f"{name}.{key}": value for key, value in each.items()}
+    return linear, others
+
+
 def _hebbian(network, x, counted, chunk):
     """As ``signals``, with 2 y, twice a layer's output after ReLU, in place of a gradient."""
     seen = _watched(network)

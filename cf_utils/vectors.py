@@ -27,13 +27,16 @@ def pieces(model, vector):
     return [(weight, part.view_as(weight)) for weight, part in zip(weights, parts, strict=True)]
 
 
+def names_in(model, part):
+    """Names of the weights of the "head" (what puts out the logits), of the "body" or of "all"."""
+    return [n for n in model.weights if part == "all" or (part == "head") == (n in model.head)]
+
+
 def in_part(model, part):
-    """1 for weights of the "head" (what puts out the logits), of the "body" or of "all", else 0:
-    ``[P]``.
-    """
-    chosen = {n: part == "all" or (part == "head") == (n in model.head) for n in model.weights}
+    """1 for weights of the "head", of the "body" or of "all", else 0: ``[P]``."""
+    chosen = names_in(model, part)
     return torch.cat(
-        [torch.full_like(w[0].flatten(), chosen[n]) for n, w in model.weights.items()]
+        [torch.full_like(w[0].flatten(), n in chosen) for n, w in model.weights.items()]
     ).detach()
 
 
@@ -95,6 +98,77 @@ def project_out(basis, vectors):
     for row, directions in zip(vectors, basis, strict=True):  # on a CPU four times as fast as bmm
         row.addmv_(directions.mT, directions @ row, alpha=-1)
     return vectors
+
+
+class Factors:
+    """Directions that are gradients of single samples, kept as factors and not as vectors.
+
+    A linear layer's gradient of one sample is the outer product of its input x and the gradient d
+    at its output. So ``v . G`` is ``d . (G x)``, and two directions' product is the product of
+    theirs. With hundreds of directions this takes a fifth of the time and a fiftieth of the memory
+    of ``orthonormal``'s basis.
+    """
+
+    def __init__(self):
+        self.linear, self.others, self.white = {}, {}, None
+
+    def add(self, linear, others, counted):
+        """More directions. linear: layer -> inputs ``[R, k, in]``, gradients at its output ``[R, k,
+        out]``; others: weight -> gradients ``[R, k, ...]``; counted: names of weights that count.
+        """
+        self.counted = list(counted)
+        others = {name: rows.flatten(2) for name, rows in others.items() if name in counted}
+        for old, new in ((self.linear, linear), (self.others, others)):
+            old |= {name: _joined(old.get(name), value) for name, value in new.items()}
+        self._whiten()
+
+    def _whiten(self):
+        """Find ``white`` ``[R, K, K]``, which makes directions orthonormal; see ``orthonormal``."""
+        products = sum((rows @ rows.mT).double() for rows in self.others.values())
+        for layer, (x, d) in self.linear.items():
+            x, d, (weight, bias) = x.double(), d.double(), self._counts(layer)
+            products = products + (weight * (x @ x.mT) + bias) * (d @ d.mT)
+        scale = products.diagonal(dim1=1, dim2=2).clamp(min=1e-60).rsqrt().unsqueeze(2)
+        values, vectors = torch.linalg.eigh(scale * products * scale.mT)
+        kept = values > 1e-6 * values[:, -1:].clamp(min=1e-6)
+        white = scale * vectors * torch.where(kept, values.rsqrt(), 0).unsqueeze(1)
+        self.white = white.to(next(iter([*self.others.values(), *sum(self.linear.values(), ())])))
+
+    def _counts(self, layer):
+        return [f"{layer}.{key}" in self.counted for key in ("weight", "bias")]
+
+    def project_out(self, vectors, model):
+        """Take from ``vectors`` ``[R, P]``, in place, what lies along the directions."""
+        parts = dict(zip(model.weights, (part for _, part in pieces(model, vectors)), strict=True))
+        along = sum(_times(rows, parts[name].flatten(1)) for name, rows in self.others.items())
+        for layer, (x, d) in self.linear.items():
+            weight, bias = self._counts(layer)
+            if weight:
+                along = along + ((x @ parts[f"{layer}.weight"].mT) * d).sum(2)
+            if bias:
+                along = along + _times(d, parts[f"{layer}.bias"])
+        along = _times(self.white, _times(self.white.mT, along))
+        for name, rows in self.others.items():
+            parts[name].sub_(_times(rows.mT, along).view_as(parts[name]))
+        for layer, (x, d) in self.linear.items():
+            weight, bias = self._counts(layer)
+            if weight:
+                parts[f"{layer}.weight"].sub_((d * along.unsqueeze(2)).mT @ x)
+            if bias:
+                parts[f"{layer}.bias"].sub_(_times(d.mT, along))
+        return vectors
+
+
+def _times(matrices, vectors):
+    """``[R, n, m]`` times ``[R, m]``: ``[R, n]``."""
+    return (matrices @ vectors.unsqueeze(2)).squeeze(2)
+
+
+def _joined(old, new):
+    """Directions ``[R, K, ...]``, or pairs of them, with ``new`` ones behind."""
+    if isinstance(new, tuple):
+        return tuple(map(_joined, old or (None, None), new))
+    return new if old is None else torch.cat([old, new], 1)
 
 
 def share_along(basis, vectors):

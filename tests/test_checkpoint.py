@@ -16,7 +16,7 @@ from torch import nn
 
 from cf_utils import checkpoint, streams
 from cf_utils.files import locked
-from cf_utils.methods import EWC, MAS, METHODS, Finetune, Method, Replay
+from cf_utils.methods import EWC, MAS, METHODS, OGD, Finetune, Method, Replay
 from cf_utils.training import proceed, take_over
 
 
@@ -32,6 +32,15 @@ def test_a_run_taken_up_from_disk_ends_as_one_that_never_stopped(cls, config, st
         run = checkpoint.load(tmp_path / "run", build, method, stream, settings)
         assert run.done == t + 1
     assert_same_run(run, whole)
+
+
+def test_ogd_with_factors_is_taken_up_from_disk(stream, tmp_path):
+    method, settings = OGD(3, keep="factors"), CONFIGS["adam"]
+    whole = train(build, method, stream, settings)
+    run = train(build, method, stream, settings, until=2)
+    checkpoint.save(run, stream, tmp_path / "run")
+    run = checkpoint.load(tmp_path / "run", build, method, stream, settings)
+    assert_same_run(proceed(run, stream), whole)
 
 
 def test_two_files_take_a_run_up(stream, tmp_path):

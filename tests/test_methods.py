@@ -1146,12 +1146,56 @@ def test_a_direction_that_is_there_already_becomes_zero():
     assert (nothing == 0).all()
 
 
+def lenet():
+    return nn.Sequential(
+        nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(48, 6)
+    )
+
+
+@pytest.mark.parametrize(
+    ("build", "arguments"),
+    [
+        (double(), {"directions": 5}),
+        (double("batch"), {"directions": 5}),
+        (double("layer"), {"directions": 5, "part": "body"}),
+        (double("batch"), {"directions": 9, "part": "head"}),
+        (double(), {"directions": 5, "project": "both"}),
+        (lambda: lenet().double(), {"directions": 4}),
+    ],
+)
+def test_directions_kept_as_factors_train_the_same_network(stream, build, arguments):
+    settings = replace(CONFIG, optimizer="adam", weight_decay=0.0, epochs=2)
+    whole, factors = (
+        train(build, OGD(**arguments, keep=keep), stream, settings)
+        for keep in ("vectors", "factors")
+    )
+    assert len(whole.methods[0].basis[0]) == 2 * arguments["directions"]
+    assert factors.methods[0].basis is None
+    for name, weight in whole.model.weights.items():
+        torch.testing.assert_close(factors.model.weights[name], weight, rtol=1e-5, atol=1e-7)
+
+
+def test_factors_leave_frozen_weights_out(stream):
+    def frozen():
+        network = double()()
+        network.fc2.weight.requires_grad_(False)
+        return network
+
+    runs = [train(frozen, OGD(4, keep=keep), stream, CONFIG) for keep in ("vectors", "factors")]
+    a, b = (run.model.weights for run in runs)
+    assert all(torch.allclose(a[name], b[name], rtol=1e-6, atol=1e-8) for name in a)
+    begun = train(frozen, Finetune(), stream, CONFIG, until=0).model.weights
+    assert torch.equal(b["fc2.weight"], begun["fc2.weight"])
+
+
 def test_ogd_refuses_what_it_cannot_do(stream, monkeypatch):
     for arguments, message in [
         ({"of": "x"}, "of='x' is unknown; known are loss, logit"),
         ({"part": "x"}, "part='x' is unknown; known are all, head, body"),
         ({"project": "x"}, "project='x' is unknown; known are gradient, step, both, nothing"),
         ({"directions": -1}, "directions=-1 is not possible"),
+        ({"keep": "x"}, "keep='x' is unknown; known are vectors, factors"),
+        ({"of": "loss", "keep": "factors"}, "a mean gradient has no factors"),
     ]:
         with pytest.raises(ValueError, match=message):
             OGD(**arguments)

@@ -15,7 +15,7 @@ from test_methods import convolution
 from torch.nn import functional as F
 
 from cf_utils import checkpoint, data, importances, observers, probes, streams
-from cf_utils.methods import METHODS, Finetune, Method, Replay
+from cf_utils.methods import METHODS, OGD, Finetune, Method, Replay
 from cf_utils.replicas import Replicas
 from cf_utils.training import Run, TrainConfig, activations, proceed, run_stream, task_accuracies
 
@@ -67,6 +67,11 @@ def test_methods_do_on_cuda_what_they_do_on_a_cpu(cls, two, cuda):
     for field in fields(Run):
         if field.name not in ("model", "methods", "optimizer"):
             assert places(getattr(runs[1], field.name), field.name) == set()
+
+
+def test_directions_are_kept_as_factors_there(two, cuda):
+    runs = [trained(OGD(4, keep="factors"), two, device) for device in ("cpu", "cuda")]
+    assert_same(on_cpu(runs[1].model), on_cpu(runs[0].model), 1e-5)
 
 
 @pytest.mark.parametrize("config", ["momentum", "adagrad", "stop_at"])
