@@ -138,6 +138,8 @@ def check_05b(n):
 def check_05c(n):
     assert n["share of the Fisher/fc6"] > n["share of the weights/fc6"]
     assert n["earlier/whole set, λ = 10"] == pytest.approx(n["earlier/finetuning"], abs=0.1)
+    assert n["put back, finetuned/all"] > n["put back, finetuned/none"] + 0.3
+    assert n["share, Fisher, task 1/fc6"] > n["share, penalty, task 2/fc6"] > 0
 
 
 def check_05d(n):
@@ -167,6 +169,8 @@ def check_06a(n):
 
 def check_06b(n):
     assert all(n[f"accuracy/{arm}"] > 0.4 for arm in ("finetuning", "MAS", "EWC"))
+    assert n["forgotten/only heads after task 1"] == 0, "a trunk that is held forgets nothing"
+    assert n["learned/only heads after task 1"] < n["learned/finetuning"]
 
 
 def check_07a(n):
