@@ -234,7 +234,8 @@ def look_at(arm, seed):
     state = run.methods[1]
     ways = {n: (state.weights[1][n] - w).square() for n, w in state.weights[0].items()}
     found = {"accuracy": run.accuracy[0].tolist()}
-    found["put back"] = {layer: put_back(run, layer) for layer in ("none", *layers, "all")}
+    if arm in ("finetuning", held):
+        found["put back"] = {y: put_back(run, y) for y in ("none", *layers, "all")}
     found["weights"] = shares({name: torch.ones_like(w) for name, w in ways.items()})
     if isinstance(run.methods[0], methods.L2):
         return found
@@ -447,12 +448,12 @@ def tiles(filters, columns=16):
     return page
 
 
-def pages(line, name, label, draw=lambda tones: tones):
+def pages(line, name, label, draw=lambda tones: tones, titled=True):
     """The Fisher of ``name`` after each task in a row of axes, each over its own largest; returns
     the table behind it."""
     rows = []
     for t, (ax, of) in enumerate(zip(line, found["finetuning", seeds[0]]["pictures"], strict=True)):
-        of, title = of[name], f"after {names[t]}"
+        of, title = of[name], f"after {names[t]}" if titled else ""
         plots.heatmap(ax, draw(of["tones"] / 255), title, vmin=0, vmax=1)
         ax.set(xticks=[], yticks=[], xlabel=f"largest {of['largest']:.2g}")
         rows.append({"layer": name, "after": names[t], "sum": of["sum"], "max": of["largest"]})
@@ -466,7 +467,7 @@ size = (12, 1.2 + 0.25 * sum(heights) + 0.6 * len(heights))
 fig, axes = plt.subplots(len(kernels), len(names), figsize=size, height_ratios=heights)
 rows = []
 for line, name in zip(axes, kernels, strict=True):
-    rows += pages(line, name, name.split(".")[0], tiles)
+    rows += pages(line, name, name.split(".")[0], tiles, name == kernels[0])
 shown = axes[0, 0].images[0]
 fig.colorbar(shown, ax=axes, label="Fisher / largest of the panel", fraction=0.02, pad=0.01)
 note = f"{caption}. Exact Fisher on {samples:,} images, seed {seeds[0]}, finetuned, summed over input channels."
@@ -485,7 +486,7 @@ results.save_figure(fig, folder, "kernels", pd.DataFrame(rows), note)
 # %%
 fig, axes = plt.subplots(2, len(names), figsize=(12, 5), height_ratios=(2, 1))
 rows = pages(axes[0], "fc5.weight", "fc5: unit × channel of conv4")
-rows += pages(axes[1], "fc6.weight", "fc6: output × unit")
+rows += pages(axes[1], "fc6.weight", "fc6: output × unit", titled=False)
 shown = axes[0, 0].images[0]
 fig.colorbar(shown, ax=axes, label="Fisher / largest of the panel", fraction=0.02, pad=0.01)
 note = f"Below, three outputs a task light up. fc5 is summed over the places of a channel.\n{caption}. Exact Fisher on {samples:,} images, seed {seeds[0]}, finetuned."
