@@ -354,7 +354,14 @@ SMALL = {
     "07b": ["levels=2", "temperatures=[1.0, 3.1622776601683795, 10.0]"],
     "08": ["learned_epochs=1", "per_class=10", "width=2"],
     "08b": ["per_class=20", "tested=10", "shown=2", "width=2", "side=16"],
-    "09": ["train_images=300", "buffer_size=20", "width=2"],
+    "09": [
+        "train_images=300",
+        "test_images=100",
+        "buffer_size=20",
+        "width=2",
+        "small_images=150",
+        "small_buffer=10",
+    ],
     "09b": [
         "train_images=300",
         "test_images=100",
@@ -384,6 +391,13 @@ MADE_OF |= {"05c": ("cifar10 (JPEG copy)", 5), "06b": ("tiny-imagenet-100", 5)}
 MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 # Claims on fewer seeds than the rest of their notebook: LeNet5's variants are slow.
 FEWER = {"01-lenet-remedies": 3}
+FEWER |= {
+    f"09-{claim}": 3
+    for claim in (
+        *("logits", "logits-gain", "conv", "strong", "weak", "spl-strong", "spl-weak"),
+        *("place-matched", "conv-matched", "fc5-matched", "spl-1000", "spl-dials"),
+    )
+}
 
 
 @pytest.mark.executes
