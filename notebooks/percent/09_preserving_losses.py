@@ -140,6 +140,8 @@ config = training.TrainConfig(
 ending = f"{epochs} epochs a task, width {width}"
 caption = f"{images.name}, {train_images:,} training images, {seeds} seeds, {ending}"
 small_caption = f"{images.name}, {small_images:,} training images, {small_seeds} seeds, {ending}"
+
+# %%
 pd.DataFrame(
     [
         {
@@ -222,7 +224,8 @@ results.save_figure(fig, folder, "idea", table, note)
 #   not a third;
 # - *SPL without the map*: noise everywhere, and so more of it.
 #
-# Finetuning is trained without replay. *All at once*, one network on all tasks together, is the ceiling. The source searched its losses' settings; our controls are not tuned.
+# Finetuning is trained without replay. *All at once*, one network on all tasks together, is the ceiling. The source
+# searched its losses' settings; our controls are not tuned.
 #
 # **Prediction (source).** APR and SPL gain 14 and 12 points on replay, most of them on old tasks.
 #
@@ -317,10 +320,10 @@ def train(name, seed, method, on):
     run = start()
     x, y = (torch.cat([getattr(t, f"{v}_test") for t in on.tasks]) for v in "xy")
     answers = training.predict(run.model, images, x)[0].argmax(1).cpu()
-    outputs = len(images.classes)
-    answers = torch.bincount(outputs * y.cpu() + answers, minlength=outputs**2)
-    told = {"accuracy": run.accuracy[0], "answers": answers.reshape(outputs, outputs)}
-    told["loss"] = [float(epoch["loss"]) for epoch in run.history]
+    outputs = len(images.classes)  # "answers": a row a class, a column an output
+    answers = torch.bincount(outputs * y.cpu() + answers, minlength=outputs**2).reshape(outputs, -1)
+    loss = [float(epoch["loss"]) for epoch in run.history]
+    told = {"accuracy": run.accuracy[0], "answers": answers, "loss": loss}
     return told | {key: getattr(run.methods[1], key) for key in ("begun", "term", "moved")}
 
 
@@ -451,8 +454,8 @@ results.save_figure(fig, folder, "first_task", table, f"{caption}; 95 % bands.")
 # the source's λ, and at one that makes its term as large as the logits', had nothing been held (by the squared way of each
 # place under replay alone, seed 0).
 #
-# **Prediction.** The logits alone win more than half of APR's gain. The last convolution alone wins something. Of the others none wins
-# half of it, matched or not.
+# **Prediction.** The logits alone win more than half of APR's gain. The last convolution alone wins something. No place
+# below the logits wins half of APR's gain, even matched.
 
 # %%
 rows = {"at the source's λ": {p: 100 * gain[f"{p} alone"] for p in alone}}
@@ -478,7 +481,7 @@ results.save_figure(fig, folder, "places", table, note)
 # %% [markdown]
 # ## How strong should the loss be?
 #
-# λ over decades, drawn over how large the term then is: in nats, as it stands beside the cross-entropy.
+# λ over decades. Below the figure: how large the term then is, in nats, as it stands beside the cross-entropy.
 #
 # **Prediction.** The source searched near its λ, so less of it gains less. More of it keeps more and learns less. SPL gains
 # something once its term is felt.
@@ -491,18 +494,20 @@ measures = {
     "forgetting (points)": metrics.forgetting,
 }
 fig, axes = plt.subplots(1, 3, figsize=(11, 3.6))
-tables = []
+tables, own = [], {"APR": apr_lambda, "SPL": spl_lambda}
+note = f"{small_caption}; 95 % bands. Dotted: replay alone. The term in nats, by λ:"
+for i, (kind, tried) in enumerate(strengths.items()):
+    arm = [f"{kind}, small" if s == own[kind] else f"{kind}, λ = {s:g}" for s in tried]
+    nats = [f"{s:g}: {term[name].mean():.2g}" for s, name in zip(tried, arm, strict=True)]
+    note += f"\n{kind} {', '.join(nats)}"
+    for ax, (label, of_run) in zip(axes, measures.items(), strict=True):
+        values = np.stack([100 * of_run(accuracy[name]).numpy() for name in arm], 1)
+        drawn = plots.band(ax, [s / own[kind] for s in tried], values, kind, i)
+        tables.append(drawn.assign(measure=" ".join(label.split())))
 for ax, (label, of_run) in zip(axes, measures.items(), strict=True):
-    for i, (kind, tried) in enumerate(strengths.items()):
-        own = (apr_lambda, spl_lambda)
-        names_of = [f"{kind}, small" if s in own else f"{kind}, λ = {s:g}" for s in tried]
-        values = np.stack([100 * of_run(accuracy[name]).numpy() for name in names_of], 1)
-        drawn = plots.band(ax, [term[name].mean().item() for name in names_of], values, kind, i)
-        tables.append(drawn.assign(measure=" ".join(label.split()), strength=tried))
     ax.axhline(100 * of_run(accuracy["replay, small"]).mean().item(), color="0.4", ls=":", lw=1)
-    ax.set(xscale="log", xlabel="the term's size (nats)", title=label)
+    ax.set(xscale="log", xlabel="λ / λ of the source", title=label)
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=2)
-note = f"{small_caption}; 95 % bands. Dotted: replay alone.\nλ of APR: {strengths['APR']}; of SPL: {strengths['SPL']}."
 results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 
 # %% [markdown]
