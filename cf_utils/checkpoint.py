@@ -99,7 +99,7 @@ def kept_result(file, settings, compute):
     executed. Raises ValueError, and leaves the file, if it was computed at other settings or
     cannot be read, and ValueError if ``compute`` returns what cannot be written.
     """
-    file, told = Path(file), _plain(plain(settings), "settings")
+    file, told = Path(file), plain(settings)
     if not file.exists():
         kept = {"settings": told, "result": _plain(compute(), "result")}
         file.parent.mkdir(parents=True, exist_ok=True)

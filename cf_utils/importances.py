@@ -118,20 +118,21 @@ def signals(network, x, scores, chunk=None):
 def factors(network, x, scores):
     """Each sample's gradient of a number, ``scores(logits, part)`` as of ``signals``, in factors.
 
-    Returns two dicts: of linear layers name -> (input ``[N, in]``, gradient at the output
-    ``[N, out]``), whose outer product the weight's gradient is; and of other weights name ->
-    gradients ``[N, ...]``. Raises ValueError for a layer without a formula here.
+    Weight's name -> (a ``[N, columns]``, d ``[N, rows]``): the gradient is the outer product of d
+    and a. Of a linear layer they are its input and the gradient at its output; of its bias, and of
+    weights without such factors, one of them is 1. Raises ValueError for a layer without a formula
+    here.
     """
-    linear, others = {}, {}
+    found, one = {}, torch.ones(len(x), 1).to(x)
     for name, layer, inputs, gradients in signals(network, x, scores, len(x)):
-        if isinstance(layer, nn.Linear) and inputs.ndim == 2:
-            linear[name] = inputs, gradients[0]
-        elif isinstance(layer, nn.Linear):
-            raise ValueError(f"linear layer {name!r} runs more than once for a sample")
-        else:
+        if not isinstance(layer, nn.Linear):
             (each,) = _each(layer, inputs, gradients)
-            others |= {f"{name}.{key}": value for key, value in each.items()}
-    return linear, others
+            found |= {f"{name}.{key}": (value.flatten(1), one) for key, value in each.items()}
+        elif inputs.ndim == 2:
+            found |= {f"{name}.weight": (inputs, gradients[0]), f"{name}.bias": (one, gradients[0])}
+        else:
+            raise ValueError(f"linear layer {name!r} runs more than once for a sample")
+    return found
 
 
 def _hebbian(network, x, counted, chunk):

@@ -104,12 +104,12 @@ def check_04b(n):
     assert n["accuracy/SGD, and a step down"] > n["accuracy/SGD, and a step up"]
     assert (
         n["mean loss after 100 steps/plain, lr 0.001"]
-        < n["mean loss after 1 steps/plain, lr 0.0001"]
-        < 1.001
+        < n["mean loss after 100 steps/plain, lr 0.0001"]
+        < 1
     )
     assert n["kept as factors/apart"] < 1e-3, "factors and whole gradients are the same method"
     assert n["kept as factors/memory"] < 0.1
-    assert 0 < n["permuted/joint"] < 1 and 0 < n["rotated/OGD, logit gradients"] < 1
+    assert n["permuted/joint"] > 0.2 and n["rotated/OGD, logit gradients"] > 0.15
 
 
 def check_05a(n):
@@ -387,10 +387,6 @@ MADE_OF |= dict.fromkeys(["08", "08b"], ("folder:tiny-imagenet-100", 5))
 FEWER = {"01-lenet-remedies": 3}
 
 
-# A second run of these five would take a tenth of the time of all tests.
-ONCE = {"04a", "05a", "06a", "08", "08b"}
-
-
 @pytest.mark.executes
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda p: p.stem)
 def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epoch(path, tmp_path):
@@ -398,11 +394,11 @@ def test_the_same_settings_twice_give_the_same_results_even_for_one_seed_and_epo
     settings = [*([] if number == "06b" else ["seeds=1", "epochs=1"]), *SMALL.get(number, [])]
     given = {name: yaml.safe_load(value) for name, _, value in (s.partition("=") for s in settings)}
     every, found = run.job(path, {}, given).every, []
-    for state, of in enumerate(("forkserver", "fork")[: 1 if number in ONCE else 2]):
+    for state, of in enumerate(("forkserver", "fork")):
         folder = tmp_path / of
         assert execute_in_copy(path, every | {"out": str(folder)}, False, state, of) == 0
         found.append(json.loads((folder / "results.json").read_text("utf-8")))
-    assert found[0] == found[-1]
+    assert found[0] == found[1]
     assert len(found[0]["seeds"]) == 1
 
 

@@ -95,9 +95,7 @@ class OGD(Method):
     def after_task(self, loop):
         if self.directions and loop.t < len(loop.stream) - 1:
             if self.keep == "factors":
-                self.factors.add(
-                    *task_factors(loop, self.directions), counted(loop.model, self.part)
-                )
+                self.factors.add(task_factors(loop, self.directions, self.part))
             else:
                 new = task_gradients(loop, self.directions, self.of)
                 new = new * in_part(loop.model, self.part)
@@ -119,25 +117,19 @@ def task_gradients(loop, directions, of):
     return torch.stack([logit_gradient(loop, x[index], y[index]) for index in chosen], 1)
 
 
-def task_factors(loop, directions):
-    """The same gradients of logits as ``vectors.Factors.add`` takes them."""
+def task_factors(loop, directions, part):
+    """The same gradients of logits as ``vectors.Factors.add`` takes them, of a part's weights."""
     found = []
     for r, index in enumerate(drawn(loop, directions)):
         x, y = loop.scaled(loop.task.x_train[index]), loop.task.y_train[index].unsqueeze(1)
         # Gradients at outputs are needed in front of frozen weights too.
         network = loop.model.replica(r).to(loop.device).eval().requires_grad_(True)
         found.append(importances.factors(network, x, lambda logits, _, y=y: logits.gather(1, y).T))
-    first, others = found[0]
-    linear = {
-        name: tuple(torch.stack([of[name][i] for of, _ in found]) for i in range(2))
-        for name in first
+    return {
+        name: tuple(torch.stack([of[name][i] for of in found]) for i in range(2))
+        for name in names_in(loop.model, part)
+        if loop.model.weights[name].requires_grad
     }
-    return linear, {name: torch.stack([of[name] for _, of in found]) for name in others}
-
-
-def counted(model, part):
-    """Names of a part's weights that are not frozen."""
-    return [name for name in names_in(model, part) if model.weights[name].requires_grad]
 
 
 def drawn(loop, count):

@@ -277,7 +277,7 @@ left.set_ylabel("share along the old gradients (%)\nbelow 0: down, old losses fa
 right.set(xlabel="task trained, mean over its steps")
 plots.end_labels(left, gap=0.075)
 note = (
-    "Adam's projected steps (below) lean down the old gradients, on every task; SGD's do not.\n"
+    "Below zero a step leans down the old gradients, above zero up; at zero it is orthogonal to them.\n"
     f"{caption}. One direction a task; 95 % bands."
 )
 results.save_figure(fig, folder, "angles", pd.concat(tables), note)
@@ -309,8 +309,8 @@ fig, axes, table = plots.dot_columns(
 )
 plots.mark(axes[2], 0, "")
 note = (
-    "Where Adam's leak is taken out (both projected) the gain goes; where it is put back by hand (last row) "
-    "the gain returns.\nUnder SGD it does not. The added step is "
+    "Compare the gain with and without a share along the basis: leaking, taken out (both projected), put "
+    "back by hand (last row).\nThe added step is "
     f"{slope:g} times as long as the step itself. {caption}, to {100 * stop_at:.0f} % or {epochs} epochs a "
     "task.\nMean over the steps of tasks 2 to 5; test digits, gains paired by seed; 95 % intervals."
 )
@@ -338,7 +338,7 @@ ax.set_xticks(range(2, 6))
 ax.set(xlabel="tasks trained", ylabel="gain on the tasks seen\n(points)")
 ax.legend()
 note = (
-    "A step down the old gradients helps Adam to the end; it helps SGD while there are few tasks.\n"
+    "Above zero the added step helps, below zero it harms.\n"
     f"{caption}. Against the same without the step, paired by seed; test digits; 95 % bands."
 )
 results.save_figure(fig, folder, "pushed", pd.concat(tables), note)
@@ -347,7 +347,7 @@ results.save_figure(fig, folder, "pushed", pd.concat(tables), note)
 # **With SGD the steps stay orthogonal, as predicted.** Momentum brings steps of the old task along, but only
 # the first few.
 #
-# **Adam's steps lean down the old gradients, on all four tasks.** A projected gradient's entries pull down them in 76<!--=04b pull down/Adam, gradient projected as .0f--> % of
+# **Adam's steps lean down the old gradients, on all four tasks.** A projected gradient pulls down them in 76<!--=04b pull down/Adam, gradient projected as .0f--> % of
 # weights, weakly, and up in the others, strongly; projection makes both cancel. Adam divides each entry by its usual size. Then the many
 # win.
 #
@@ -433,7 +433,7 @@ axes[1, 0].set_ylabel("length ÷ length when\nstored (powers of 10)")
 plt.setp(axes[1], xlabel="steps since it was stored")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 note = (
-    "Left: the loss's gradient soon points elsewhere, and grows. Right: a logit's lasts longer.\n"
+    "At a cosine of 1 a stored gradient still points where it did; at 0 it says nothing any more.\n"
     f"{caption.removesuffix(', batch-norm')}. Task 1's gradients while tasks 2 to 5 are trained, "
     f"{stale_epochs} epochs each, Adam; 95 % bands."
 )
@@ -490,13 +490,13 @@ print(f"They end {apart.max():.0e} of the way that they went apart.")
 counts, model = [25, 50, 100, 200, 400, 800], replicas.Replicas(small, [0])
 size = sum(weight.numel() for weight in model.parameters())
 x, y = images.scale(images.x_train[: max(counts)]), images.y_train[: max(counts)].unsqueeze(1)
-factors, _ = importances.factors(small(), x, lambda logits, _: logits.gather(1, y).T)
+factors = importances.factors(small(), x, lambda logits, _: logits.gather(1, y).T)
 draw = torch.Generator().manual_seed(0)
 spent, memory = {"whole gradients": [], "factors": []}, {"whole gradients": [], "factors": []}
 for count in counts:
     kept_apart = vectors.Factors()
     first = {name: tuple(part[None, :count] for part in of) for name, of in factors.items()}
-    kept_apart.add(first, {}, model.weights)
+    kept_apart.add(first)
     basis = torch.randn(1, count, size, generator=draw) / size**0.5
     gradient = torch.randn(1, size, generator=draw)
     ways = {
@@ -585,9 +585,9 @@ for kind in ("permuted", "rotated"):
     }
 fig, axes, table = plots.arm_columns(columns)
 note = (
-    "On rotated digits 200 logit gradients a task (diamonds) protect; one mean gradient forgets most.\n"
-    f"{images.name}, {protocol_images:,} training digits "
-    f"a task, {seeds} seeds; test digits; 95 % intervals."
+    "Further left in the second and fourth panel: less forgotten. "
+    f"{protocol_directions} logit gradients a task (diamonds), or one gradient.\n"
+    f"{images.name}, {protocol_images:,} training digits a task, {seeds} seeds; test digits; 95 % intervals."
 )
 results.save_figure(fig, folder, "protocol", table, note)
 
