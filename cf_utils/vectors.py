@@ -105,7 +105,7 @@ class Factors:
 
     A linear layer's gradient of one sample is the outer product of the gradient d at its output and
     its input a. So its product with a gradient G is ``d . (G a)``, with another direction's ``(d .
-    d')(a . a')``. With 800 directions this takes a quarter of the time and a forty-fifth of the
+    d')(a . a')``. With 800 directions this takes a quarter of the time and a fortieth of the
     memory of ``orthonormal``'s basis.
     """
 

@@ -533,7 +533,7 @@ note = (
 results.save_figure(fig, folder, "cost", pd.concat(tables), note)
 
 # %% [markdown]
-# **It can be had for a fraction of both.** With 800 directions factors take a forty-fifth of the memory; the ninetieth left out what
+# **It can be had for a fraction of both.** With 800 directions factors take a fortieth of the memory; the ninetieth left out what
 # makes them orthonormal. The time falls to between a fifth and a quarter, as estimated. The network is the same to rounding.
 #
 # ## (d) Does the published protocol protect old tasks?
