@@ -93,6 +93,11 @@ def check_04a(n):
     assert n["learned/SGD 1e-4, no projection"] < n["learned/Adam, batch-norm, no projection"]
     assert n["probe task 5/Adam, batch-norm, one mean gradient"] > 0.5
     assert n["accuracy/Adam, batch-norm, one mean gradient"] > 0.15
+    assert n["accuracy/to 95 %: batch-norm, stored in training mode"] > 0.15
+    modes = ("one mean gradient", "stored in training mode")
+    assert len({n[f"accuracy/Adam, batch-norm, {mode}"] for mode in modes}) == 2
+    assert n["accuracy/SGD 1e-3, batch-norm, 1 logit"] > 0.05
+    assert n["nll task 5/Adam 1e-3, no projection"] > 1, "the plain network forgets"
 
 
 def check_04b(n):
