@@ -22,11 +22,6 @@ torch.set_num_threads(1)
 MOMENTS = [name for name in vars(Moments) if not name.startswith("_")]
 
 
-def pytest_xdist_auto_num_workers(config):
-    """One process more than cores: some tests wait, for a browser or another process."""
-    return len(os.sched_getaffinity(0)) + 1
-
-
 def pytest_collection_modifyitems(items):
     """Tests that execute a notebook come first, so that processes side by side end together."""
     items.sort(key=lambda item: item.get_closest_marker("executes") is None)
