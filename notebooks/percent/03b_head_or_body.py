@@ -44,7 +44,7 @@ plots.style()
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
 # Training digits held out: probes are fitted on a part of them and scored on the rest.
 validation = 1500
-seeds = 10  # replicas, trained side by side
+seeds = 5  # replicas, trained side by side
 epochs = 5  # passes over each task
 batch_size = 64
 lr = 1e-3
@@ -71,6 +71,7 @@ caption = (
 unfitted = torch.arange(len(images.y_val)) % 5 == 0  # that the picture's heads are not fitted on
 
 
+# %%
 def place(model):
     """Where digits 1 and 2 lie: by a new head fitted to the two, and by the network's own head."""
     index = torch.nonzero(images.y_val.unsqueeze(1).eq(torch.tensor([1, 2])).any(1))[:, 0]
@@ -117,9 +118,10 @@ for ax, (title, table) in zip(axes, places.items(), strict=True):
 axes[0].set_ylabel("own head:  9 or 0 ← → 1 or 2\n(difference of logits)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside right center")
 note = (
-    "Up and down is the head, left and right the body. Below the line the network's head prefers "
-    "9 or 0 to 1 or 2 (scales\ndiffer). Where the colours part from side to side, a new head can still tell "
-    f"the digits apart. {images.name}, plain network, seed 0."
+    "Up and down is the head, left and right the body: which changes from left to middle panel?\n"
+    "Below the line the network's head prefers 9 or 0 to 1 or 2 (scales differ). Where the "
+    "colours part from side to side,\na new head can still tell the digits apart. "
+    f"{images.name}, plain network, seed 0."
 )
 together = pd.concat([table.assign(network=title) for title, table in places.items()])
 results.save_figure(fig, folder, "head_and_body", together, note)
@@ -175,6 +177,7 @@ def probe(hidden, logits, classes):
     return {key: np.concatenate([one[key] for one in found]) for key in found[0]}
 
 
+# %%
 def look(model):
     """Probes for each of the pairs and for all ten digits; features of some test digits."""
     logits, hidden = training.activations(model, images, images.x_val)
@@ -238,6 +241,8 @@ for name in kinds:
         "probe": p,
     }
     split[name] |= {"outputs": a, "joint probe": pj, "joint": j}
+
+# %%
 fig, ax = plt.subplots(figsize=(10, 3.2))
 segments = {
     "kept by the outputs": (None, "outputs"),
@@ -272,8 +277,8 @@ ax.set(yticks=range(len(split)), yticklabels=list(split), xlabel="all ten digits
 ax.set(xlim=(0, 100), ylim=(len(split) - 0.4, -0.6))
 fig.legend(loc="outside upper center", ncols=3)
 note = (
-    f"{caption}.\nA bar that ends its second part left of the thick mark holds less than random "
-    "features do. Held-out digits, each seed's own; 95 % intervals."
+    "Where a bar's blue ends left of the thick mark, the body holds less than random features do.\n"
+    f"{caption}.\nHeld-out digits, each seed's own; 95 % intervals."
 )
 table = pd.DataFrame(rows)
 table["row"] = table["row"].map(dict(enumerate(split)))
@@ -300,7 +305,10 @@ ten = {name: 100 * np.stack([of["all"]["accuracy"] for of in looks[name]], 1) fo
 fig, table = plots.over_tasks(
     {"probe for all ten digits (%)": ten}, [list(ten)], stages, (None, None)
 )
-note = f"{caption}.\nLast hidden layer, held-out digits; 95 % bands."
+note = (
+    "In which task does a line change most, and does any end below its start?\n"
+    f"{caption}.\nLast hidden layer, held-out digits; 95 % bands."
+)
 results.save_figure(fig, folder, "all_ten", table, note)
 
 # %% [markdown]
@@ -371,7 +379,10 @@ for ax, name in zip(axes, ("plain", "batch-norm"), strict=False):
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 rows = {f"{name}, {start}": values for (name, start), values in steps.items()}
 tables.append(plots.dots(axes[2], rows, f"steps until {level:.0%} are right"))
-note = f"{caption}. Held-out digits; 95 % bands and intervals."
+note = (
+    "Does having seen the pair save steps: blue against orange, with new heads green against red?\n"
+    f"{caption}. Held-out digits; 95 % bands and intervals."
+)
 results.save_figure(fig, folder, "savings", pd.concat(tables), note)
 
 # %% [markdown]
@@ -423,6 +434,8 @@ columns = {
     }
     for way, title in {"pairs": "within a pair", "all ten": "among all ten"}.items()
 }
+
+# %%
 fig, axes, table = plots.arm_columns(columns)
 fig.set_size_inches(10, 3.6)
 low = min(ax.get_xlim()[0] for ax in axes)
@@ -447,7 +460,10 @@ for ax in axes:
     plots.mark(ax, 1, "all of it")
 limits = [ax.get_xlim() for ax in axes]
 plt.setp(axes, xlim=(min(0, *(low for low, _ in limits)), max(high for _, high in limits)))
-note = f"{caption}. Ratios of means over tasks 1 to 4, with jackknife intervals (95 %)."
+note = (
+    "Do probes (orange) forget as large a share of what they learned as outputs (blue) do?\n"
+    f"{caption}. Ratios of means over tasks 1 to 4, with jackknife intervals (95 %)."
+)
 results.save_figure(fig, folder, "ratios", table, note)
 
 # %% [markdown]
@@ -481,6 +497,8 @@ numbers |= {
     for n, of in split.items()
 }
 numbers |= {f"{what}/{name}": v for name, of in opinions.items() for what, v in of.items()}
+
+# %%
 for name in ("plain", "batch-norm"):
     without = looks[f"{name}, never saw [1, 2]"][-1]["pairs"][0]["accuracy"]
     numbers[f"exclusion/{name}"] = looks[name][-1]["pairs"][0]["accuracy"] - without
@@ -523,6 +541,8 @@ for name in kinds:
         ).numpy()
         # Of disjoint pairs of seeds.
         strangers[name, layer] = probes.cka(end[0:-1:2], end[1::2]).numpy()
+
+# %%
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), sharey=True)
 tables = []
 for ax, (layer, title) in zip(axes, layers.items(), strict=True):
@@ -534,6 +554,7 @@ for ax, (layer, title) in zip(axes, layers.items(), strict=True):
     plots.end_labels(ax, gap=0.075)
 axes[0].set_ylabel("CKA with the network after [9, 0]")
 note = (
+    "Is the final network more like itself after [1, 2] than like its random start (leftmost)?\n"
     f"{caption}. 1,000 test digits of all classes; 95 % "
     "bands. Dotted: different seeds after the last task."
 )
@@ -549,7 +570,10 @@ for name in kinds:
     ]
     tables[name] = 100 * np.array(rows)
 fig, table = plots.number_grid(tables, ["all", *range(10)], stages, "class", "after", columns=3)
-note = f"{caption}. Probes of the last hidden layer, held-out digits; means (%)."
+note = (
+    "Follow a row: does a digit brighten when its own pair is trained, and fade again later?\n"
+    f"{caption}. Probes of the last hidden layer, held-out digits; means (%)."
+)
 results.save_figure(fig, folder, "all_ten_by_class", table, note)
 
 # %%
@@ -570,16 +594,16 @@ _ = results.save_run(folder, "03b", images.name, settings, range(seeds), numbers
 #
 # ## Exercises
 #
-# **1. Half relearned.** Does the forgotten pair also reach 50 % sooner? Set `try_it = True` and run the
-# cell, which reads it off the curves. You should see the same order, earlier.
+# **1. Half relearned.** Does the forgotten pair also reach 50 % sooner?
 
 # %%
-try_it = False  # exercise 1
-if try_it:
-    for (name, start), curves in relearn.items():
-        print(f"{name}, {start}: {results.plus_minus(curves.first_step(0.5))} steps to half")
+for (name, start), seen in relearn.items():
+    reached = seen.first_step(level)  # your turn: 0.5
+    print(f"{name}, {start}: {results.plus_minus(reached)} steps")
 
 # %% [markdown]
+# You should see the same order, earlier.
+#
 # <details><summary>Solution</summary>
 #
 # In the full run it needs two thirds of the steps of the network that never saw it, with batch-norm less
@@ -587,9 +611,17 @@ if try_it:
 #
 # </details>
 #
-# **2. Learned since when?** In the cell that draws `opinions`, write `right[0, j]` for `right[j, j]`, to measure
-# *learned* from the untrained network. You should see that among all ten digits the plain network had learned
-# less, and batch-norm more.
+# **2. Learned since when?** The cell measures how much a probe gains, among all ten digits, while its pair is trained.
+# Measure from the untrained network instead.
+
+# %%
+for name in kinds:
+    right = [[found["all"]["by class"][:, pair].mean(1) for pair in first] for found in looks[name]]
+    gains = [right[j + 1][j] - right[j][j] for j in range(4)]  # your turn: right[0][j]
+    print(f"{name}: {results.plus_minus(100 * np.mean(gains, axis=0))} points")
+
+# %% [markdown]
+# You should see that the plain network had learned less, and batch-norm more.
 #
 # <details><summary>Solution</summary>
 #

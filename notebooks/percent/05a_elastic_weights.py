@@ -42,15 +42,15 @@ plots.style()
 
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
-validation = 500  # training digits held out: to choose strengths, and to fit and score probes
+validation = 1500  # training digits held out: to choose strengths, and to fit and score probes
 seeds = 3  # networks that each arm is scored on, seeds 200, 201, …
 choosing = 1  # other networks that strengths are chosen on, seeds 100, 101, …
 epochs = 2  # passes over each task
 batch_size = 64
 lr = 1e-3  # of Adam
 levels = 2  # strengths tried of each method, at most
-permutations = 4  # tasks of the permuted stream
-permuted_images = 500  # training digits of each
+permutations = 3  # tasks of the permuted stream
+permuted_images = 300  # training digits of each
 sgd_lr = 0.1  # where stability is tried
 out = ""  # folder for figures and results; empty: out/05a_elastic_weights
 
@@ -73,6 +73,7 @@ for ax, (title, fisher) in zip(axes, panels.items(), strict=True):
     ax.set_xticks([0, rest], ["w*", "w"])
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
 note = (
+    "Compare the coils: how near to its old value w* does each spring hold its weight w?\n"
     "A drawing, not a measurement: the stiffer the spring, "
     "the nearer to its old value w* a weight w comes to rest."
 )
@@ -118,6 +119,7 @@ carried = training.TrainConfig(
 )
 optimizers = {"carried": carried, "fresh": replace(carried, fresh_optimizer=True)}
 
+# %%
 one = replace(
     by_stream["class"], tasks=by_stream["class"].tasks[:1], groups=by_stream["class"].groups[:1]
 )
@@ -160,6 +162,7 @@ jump = {
 table = pd.DataFrame(jump, range(1, 201)).rename_axis("step after the gradient jumps")
 ax = table.plot(figsize=(7, 2.8), style=["-", "--"], ylabel="step ÷ learning rate", ylim=(0, None))
 note = (
+    "Solid against dashed: how long are the first steps after the jump, with moments carried?\n"
     "One weight, β = 0.9 and 0.999. With moments carried, the "
     "first steps into a new task are several times as long."
 )
@@ -211,6 +214,8 @@ halves = [0.1, 0.32, 1.0, 3.2, 10.0, 32.0, 100.0, 0.032, 0.01][:levels]
 strengths = {"finetuning": [0.0], "EWC": decades, "online EWC": decades, "L2": halves}
 strengths["SI"] = [1.0, 1e1, 1e2, 1e3, 1e4, 1e5][:levels]
 strengths["EWC, damped"] = [(a, b) for a in decades[:3] for b in halves[:4]]
+
+# %%
 strengths["domain", "EWC"] = strengths["domain", "online EWC"] = [*decades, 1.0, 3.2, 32.0][:levels]
 strengths["permuted", "EWC"] = strengths["permuted", "online EWC"] = [
     10.0,
@@ -251,6 +256,7 @@ def trained(arm, values, which, evaluate="test"):
     return checkpoint.kept(*setup)
 
 
+# %%
 def measures(run, arm, values):
     """Accuracy after the stream, right after each task, and what was forgotten since, in percent.
 
@@ -288,6 +294,7 @@ results.save_figure(
     folder,
     "chosen",
     table,
+    "Which rows lie right of finetuning, and is L2, which holds all weights alike, among them?\n"
     f"{tests}. λ chosen on other seeds and held-out digits (appendix).",
 )
 
@@ -324,6 +331,8 @@ style = {
 }
 order, marks = rows["class"][1:], plots.MARKERS[:4]
 style |= {"hue_order": order, "style_order": order, "markers": marks, "height": 2.7, "aspect": 1.1}
+
+# %%
 with plt.rc_context({"figure.constrained_layout.use": False}):
     kept = {
         "sort": False,
@@ -342,6 +351,7 @@ for (_, s), ax in grid.axes_dict.items():
 grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("forgotten (points)", "right after each task (%)")
 note = (
+    "Compare heights at the same forgetting: has EWC (circles) learned more than L2 (diamonds)?\n"
     f"{caption}. Lines: λ from small (right) to large, "
     f"held-out digits. Open: λ chosen, {seeds} seeds, 95 %."
 )
@@ -375,6 +385,7 @@ fig, table = plots.number_grid(
     planes, lambdas, mus, "λ of EWC (first row: L2 alone)", "μ of L2 (first column: EWC alone)", 2
 )
 note = (
+    "Above: is the best cell inside, or at an edge, EWC or L2 alone? Below: what does it cost?\n"
     f"{caption}, domain-incremental;\n"
     f"held-out digits, mean of {choosing} networks that are not scored."
 )
@@ -420,6 +431,7 @@ ax = shares.plot(
 )
 plots.mark(ax, 2, "predicted: 2")
 note = (
+    "Do runs begin to break down at the dotted line, whatever the learning rate (both colours)?\n"
     f"{images.name}, domain-incremental, tasks 1 and 2, "
     f"SGD, {seeds} seeds; broken: diverged or at chance."
 )
@@ -453,6 +465,7 @@ y, old = images.y_test, torch.isin(images.y_test, torch.tensor(order[:-2]))
 own = by_stream["task"].allowed(0, 10)
 
 
+# %%
 def knowledge(model):
     """What a network knows of old digits, one value a seed, and its answers:
     ``[digit, answer]``, in percent.
@@ -493,16 +506,21 @@ of = {
 fig, axes, table = plots.arm_columns({title: of[key] for key, title in wanted.items()})
 fig.legends[0].set_title("Adam's moments")
 learners = " and ".join(f"{chosen['class', o, 'EWC that learns']:g}" for o in optimizers)
-results.save_figure(
-    fig, folder, "head", table, f"{tests}. Right: old digits. EWC that learns: λ = {learners}."
+note = (
+    "Left: is EWC read better than an untrained network? Right: does it still answer 9 or 0?\n"
+    f"{tests}. Right: old digits. EWC that learns: λ = {learners}."
 )
+results.save_figure(fig, folder, "head", table, note)
 
 # %%
 shown = {n: looks["carried", n]["answers"] for n in known[1:]}
 fig, table = plots.number_grid(
     shown, order, order, "digit shown, in order of training", "answer", columns=3
 )
-note = f"{caption}, moments carried. Share of answers (%), test digits, mean of {seeds} seeds."
+note = (
+    "Are old digits (upper rows) answered on the diagonal or in the last two columns (last task)?\n"
+    f"{caption}, moments carried. Share of answers (%), test digits, mean of {seeds} seeds."
+)
 results.save_figure(fig, folder, "answers", table, note)
 
 # %% [markdown]
@@ -532,6 +550,7 @@ for (stream, o, n), values in seen.items():
 ax.set(xlabel="tasks learned", ylabel="accuracy on all tasks seen (%)", ylim=(0, 100))
 plots.end_labels(ax, gap=0.07)
 note = (
+    "Do EWC (orange, tied to each task's values) and online EWC (green, to the last) end alike?\n"
     f"{images.name}, {permutations} permutations of {permuted_images:,} "
     f"digits, {epochs} epochs; {seeds} seeds, 95 % bands."
 )
@@ -602,6 +621,7 @@ for (o, s), ax in grid.axes_dict.items():
 grid.set_titles("{col_name}, moments {row_name}")
 grid.set_axis_labels("strength λ", "after the stream (%)")
 note = (
+    "Is each line's peak inside the strengths tried, and is it above finetuning?\n"
     f"{caption}; held-out digits, mean and range of {choosing} "
     "networks that are not scored. Dotted: finetuning."
 )

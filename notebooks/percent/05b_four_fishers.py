@@ -42,15 +42,15 @@ plots.style()
 
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
-validation = 500  # training digits held out, to choose λ
+validation = 1500  # training digits held out, to choose λ
 seeds = 3  # networks that each arm is scored on, seeds 200, 201, …, trained side by side
 choosing = [100]  # seeds of the networks on which λ is chosen
-epochs = 3  # passes over each task
+epochs = 2  # passes over each task
 batch_size = 64
 lr = 1e-3  # of Adam
 levels = 2  # strengths tried of each kind, half a decade apart
-permutations = 10  # tasks of the hardest stream
-permuted_images = 500  # training digits of each of its tasks
+permutations = 5  # tasks of the hardest stream
+permuted_images = 300  # training digits of each of its tasks
 out = ""  # folder for figures and results; empty: out/05b_four_fishers
 
 # %%
@@ -75,6 +75,7 @@ kinds = {  # name -> arguments of EWC
 }
 
 
+# %%
 def take(loop):
     """All five of the task that just ended, and the exact one on every task's digits."""
     five = {
@@ -109,7 +110,11 @@ for ax, kind, title in zip(
     plots.heatmap(ax, maps[kind][3], title, cmap="magma", vmin=0)
     ax.set(xticks=[], yticks=[], aspect="equal")
 table = pd.DataFrame({kind: of[3].flatten() for kind, of in maps.items()})
-note = f"{caption}, after the fourth of five tasks.\nBright: pixels whose weights EWC would hold stiffly."
+note = (
+    "Are the pixels that are brightest on average (left) also those held most stiffly (right)?\n"
+    f"{caption}, after the fourth of five tasks.\n"
+    "Bright: pixels whose weights EWC would hold stiffly."
+)
 results.save_figure(fig, folder, "opening", table, note)
 
 # %% [markdown]
@@ -157,6 +162,7 @@ def flat(fisher, layer=""):
     ).double()
 
 
+# %%
 def expected(t, batch=64):
     """What squared batch means should sum to, from single images and the whole set: ``[seeds]``."""
     n = len(stream.tasks[t].y_train)
@@ -239,7 +245,10 @@ for ax, title, found in zip(
     ax.set_xticks(range(len(ticks)), ticks, rotation=40, ha="right", rotation_mode="anchor")
     ax.set_yticks(range(len(ticks)), ticks)
     tables.append(pd.DataFrame(mean, columns=ticks).assign(label=ticks, what=title))
-note = f"{caption}, domain-incremental. Means over seeds and the five tasks; 95 % intervals."
+note = (
+    "Top rows, middle and right: which kinds rank as exact does, even with units and pixels out?\n"
+    f"{caption}, domain-incremental. Means over seeds and the five tasks; 95 % intervals."
+)
 results.save_figure(fig, folder, "kinds", pd.concat(tables), note)
 
 # %% [markdown]
@@ -268,7 +277,11 @@ for line, (title, of) in zip(axes.T, maps.items(), strict=True):
 table = pd.DataFrame(
     {f"{kind}, {names[t]}": of[t].flatten() for kind, of in maps.items() for t in tasks}
 )
-note = f"{caption}.\nFirst layer, summed over its units; mean of all seeds. Each map has its own scale; black is zero."
+note = (
+    "Along a row: do the five Fishers draw the same picture, and is it the mean digit's (left)?\n"
+    f"{caption}.\nFirst layer, summed over its units; mean of all seeds. "
+    "Each map has its own scale; black is zero."
+)
 results.save_figure(fig, folder, "inputs", table, note)
 
 # %% [markdown]
@@ -280,6 +293,8 @@ results.save_figure(fig, folder, "inputs", table, note)
 # %%
 exact = fishers["exact"]
 shape = {name: value.shape[1:] for name, value in exact[0].items() if name != "fc1.weight"}
+
+# %%
 fig, axes = plt.subplots(len(shape), 5, figsize=(12, 7.5), height_ratios=(1, 3, 1, 1, 1))
 rows = []
 for line, (name, size) in zip(axes, shape.items(), strict=True):
@@ -298,7 +313,11 @@ for line, (name, size) in zip(axes, shape.items(), strict=True):
         f"{name}\n({' × '.join(map(str, size))})", rotation=0, ha="right", va="center"
     )
     fig.colorbar(image, ax=list(line), extend="max", fraction=0.02, pad=0.01)
-note = f"{caption}. Exact Fisher of seed 0; one scale a row, ending at its largest 0.5 %. A row of a matrix is a unit."
+note = (
+    "From left to right: do the same bright lines come back after each task, or other ones?\n"
+    f"{caption}. Exact Fisher of seed 0; one scale a row, ending at its largest 0.5 %. "
+    "A row of a matrix is a unit."
+)
 results.save_figure(fig, folder, "matrices", pd.DataFrame(rows), note)
 
 # %%
@@ -317,9 +336,11 @@ fig, axes, table = plots.dot_columns(columns)
 axes[0].set_yticks(
     range(4), [f"{label}, {100 * part:.1f} % of the weights" for label, part in held.items()]
 )
-results.save_figure(
-    fig, folder, "layers", table, f"{caption}. Exact Fisher, means over tasks; 95 % intervals."
+note = (
+    "Compare a layer's share of the Fisher (left) with its share of the weights (in its label).\n"
+    f"{caption}. Exact Fisher, means over tasks; 95 % intervals."
 )
+results.save_figure(fig, folder, "layers", table, note)
 
 # %% [markdown]
 # A few rows and columns of the matrices light up: hidden units, and other ones after another task. The head's two biases are always equal, since two outputs of a
@@ -374,9 +395,11 @@ for ax, (label, found) in zip(axes, overlap.items(), strict=True):
 axes[0].set_ylabel("overlap of two Fishers")
 style = {"loc": "outside upper center", "ncols": 4, "title": "what differs between the two"}
 fig.legend(*axes[0].get_legend_handles_labels(), **style)
-results.save_figure(
-    fig, folder, "overlap", pd.concat(tables), f"{caption}. Exact Fishers; 95 % bands."
+note = (
+    "Is the overlap lower if only the digits differ (blue), or if only the weights do (orange)?\n"
+    f"{caption}. Exact Fishers; 95 % bands."
 )
+results.save_figure(fig, folder, "overlap", pd.concat(tables), note)
 
 # %% [markdown]
 # With the same weights, the Fishers on two tasks' digits overlap by 0.92<!--=05b overlap/layer 1, digits as .2f--> in layer 1. With the same digits and other weights it is
@@ -504,6 +527,8 @@ figures = (
     ("compare", ["finetuning", *arms], 0, "accuracy (%)"),
     ("differences", [*arms][1:], 1, "difference (points)"),
 )
+
+# %%
 for figure, rows, base, unit in figures:
     columns = {
         f"{title}:\n{unit}": {
@@ -522,7 +547,12 @@ for figure, rows, base, unit in figures:
         if base
         else "Adam's moments: carried across tasks, or fresh."
     )
-    results.save_figure(fig, folder, figure, table, note + what)
+    lead = (
+        "Left of 0 the exact Fisher is better: in which panels does shuffling it cost accuracy?\n"
+        if base
+        else "Do the Fishers (upper rows) lie right of the lowest two, shuffled and L2?\n"
+    )
+    results.save_figure(fig, folder, figure, table, lead + note + what)
 
 # %% [markdown]
 # **Two outputs for all tasks.** Here the test cannot tell a Fisher from noise. Exact, sampled, empirical and shuffled lie within about two points of each other. What helps is to spread the
@@ -561,8 +591,9 @@ for ax, name in zip(axes, ("task", "permuted"), strict=True):
         title=titles[name].replace("\n", " "), xlabel="images of each task the Fisher is taken on"
     )
 axes[0].set_ylabel("accuracy after the stream (%)")
+lead = "Does a Fisher of ten images (left end of a line) do as well as one of all (right end)?\n"
 what = "A fresh Adam for each task; λ: the one chosen for all images."
-results.save_figure(fig, folder, "samples", pd.concat(tables), note + what)
+results.save_figure(fig, folder, "samples", pd.concat(tables), lead + note + what)
 
 # %% [markdown]
 # Told the task, ten images reach 98.0%<!--=05b accuracy/task, 10, fresh as .1%--> and a hundred 98.9%<!--=05b accuracy/task, 100, fresh as .1%-->, where all reach 99.0%<!--=05b accuracy/task, exact, fresh as .1%-->. On permutations ten images are a point behind too. A hundred come within half a point in both.
@@ -632,7 +663,11 @@ for (name, arm, optimizer), (dial, accuracy) in swept.items():
 fig.supylabel("accuracy after the stream (%)", fontsize="medium")
 fig.supxlabel("λ × mean importance of a weight", fontsize="medium")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=5)
-note = f"{images.name}, held-out digits, seeds {choosing}; Adam's moments carried, or fresh. Rings: the λ chosen."
+note = (
+    "Has each ring a lower point on either side, or does it stand at the end of its line?\n"
+    f"{images.name}, held-out digits, seeds {choosing}; Adam's moments carried, or fresh. "
+    "Rings: the λ chosen."
+)
 results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 
 # %% [markdown]

@@ -71,7 +71,10 @@ for ax, title, anchor in zip(axes, ("not sure yet", "sure"), (0.5, 2.5), strict=
     tables.append(pd.DataFrame({"w": w, "panel": title} | lines))
 axes[0].set_ylabel("loss")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-note = "A drawing: one logistic weight, old loss log(1 + exp(−4 w)), the same λ = 30 on both sides."
+note = (
+    "Left, right: how steep is the spring (orange), and how far from w* does the weight end?\n"
+    "A drawing: one logistic weight, old loss log(1 + exp(−4 w)), the same λ = 30 on both sides."
+)
 results.save_figure(fig, folder, "one_weight", pd.concat(tables), note)
 
 # %% [markdown]
@@ -117,6 +120,7 @@ class ImplicitEWC(methods.EWC):
             loop.model.weights[name].data.add_(stiff * self.springs.anchor[name]).div_(1 + stiff)
 
 
+# %%
 class WarmEWC(methods.EWC):
     """EWC with the Fisher of softmax(z / 2), which is never as sure:
     the last layer of a copy is halved.
@@ -195,6 +199,7 @@ class Free(observers.Observer):
             self.records.append((lr * self.strength * fisher < 1).double().mean(1))
 
 
+# %%
 def train(
     arm,
     strength,
@@ -268,6 +273,7 @@ measures = {
 measures["accuracy"] = "accuracy after\nthe stream (%)"
 
 
+# %%
 def sweep_figure(rows, measures, name, note):
     """A row of panels for each title -> arms (arm -> its λ = 0), a column for each measure,
     a line for each arm.
@@ -310,11 +316,14 @@ rows = {
     title: {f"{arm}, {k}": f"finetuning, {k}" for arm in ("penalty", "implicit")}
     for k, title in titles.items()
 }
-note = f"{caption}; domain-incremental, test digits, 95 % bands. Dotted: finetuning."
+note = (
+    "Left: does the implicit step (orange), which cannot bounce, forget less and less as λ grows?\n"
+    f"{caption}; domain-incremental, test digits, 95 % bands. Dotted: finetuning."
+)
 sweep_figure(rows, measures, "bouncing", note)
 
 # %% [markdown]
-# Bouncing is not why EWC forgets. At λ = 10⁶ the implicit step forgets 30%<!--=05d forgotten/implicit, fresh, 1e+06 as .0%-->, as much as finetuning (30%<!--=05d forgotten/finetuning, fresh, 0e+00 as .0%-->).
+# Bouncing is not why EWC forgets. At λ = 10⁶ the implicit step forgets 30%<!--=05d forgotten/implicit, fresh, 1e+06 as .0%-->, as much as finetuning.
 # The trial's number at 10⁴ comes back; at 10⁸ seeds differ too much to tell.
 #
 # Bouncing does cost learning. At λ = 10⁶ the penalty reaches 93.9%<!--=05d learned/penalty, fresh, 1e+06 as .1%--> right after each task, the implicit step 98.9%<!--=05d learned/implicit, fresh, 1e+06 as .1%-->, and it ends higher. At 10⁸ the two cannot be told apart.
@@ -338,6 +347,7 @@ arms = {
 }
 arms |= {arm: arm for arm in ("smoothed, fresh", "stopped at 95 %, fresh")}
 note = (
+    "First panel: what leaves fewer weights free than EWC (blue)? Second: does it forget less?\n"
     f"{caption}, fresh for each task;\n"
     "domain-incremental, test digits, 95 % bands. Dotted: no springs."
 )
@@ -349,8 +359,8 @@ sweep_figure({"": arms}, {"free": "free weights,\nη λ F < 1 (%)"} | measures, 
 #
 # Fewer free weights do not mean less forgetting. With label smoothing EWC forgets *more* at 10⁴ (36%<!--=05d forgotten/smoothed, fresh, 1e+04 as .0%--> against 31%<!--=05d forgotten/penalty, fresh, 1e+04 as .0%-->).
 #
-# Stopped early, springs earn their keep: 76%<!--=05d accuracy/stopped at 95 %, fresh, 1e+04 as .0%--> at 10⁴ against 67%<!--=05d accuracy/stopped at 95 %, fresh, 0e+00 as .0%--> without. But that is no more than EWC as it stands reaches at
-# 10² (77%<!--=05d accuracy/penalty, fresh, 1e+02 as .0%-->).
+# Stopped early, springs earn their keep: 76%<!--=05d accuracy/stopped at 95 %, fresh, 1e+04 as .0%--> at 10⁴ against 67%<!--=05d accuracy/stopped at 95 %, fresh, 0e+00 as .0%--> without. But EWC as it
+# stands reaches as much at a smaller λ (77%<!--=05d accuracy/penalty, fresh, 1e+02 as .0%-->).
 # ## Free or stiff: which weights forget?
 #
 # Two tasks only. After task 2 we put some weights back to where they were after task 1: the free ones, the stiff ones, or as many at random.
@@ -418,6 +428,7 @@ fig, axes, table = plots.dot_columns(
 )
 plt.setp(axes, xlim=(40, 103))
 note = (
+    "Two panels left: which weights, put back, restore task 1? Two right: does it cost task 2?\n"
     f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\n"
     "Stiff: η λ F ≥ 1. At random: as many of each layer as are free."
 )
@@ -478,6 +489,7 @@ for ax, strength in zip(axes, (0.0, 1e4, 1e8), strict=True):
 axes[0].set_ylabel("rise of task 1's loss (nats)")
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
 note = (
+    "Which line stays near the true rise (blue), along a panel and as λ grows (to the right)?\n"
     f"{caption}, fresh for each task;\n"
     "domain-incremental, all of task 1's training digits, 95 % bands."
 )
@@ -493,6 +505,7 @@ results.save_figure(fig, folder, "quadratic", rises, note)
 # ## The outputs still to come
 #
 # Class-incremental, ten outputs compete. Notebook 05a suspects those that no image has asked for yet: with little Fisher, the rows of 9 and 0 may rise.
+#
 # We take the suspect away twice. *Rows held*: from task 2 on the rows of all outputs that task 1 did not ask for stay where they are. *Outputs seen*: an output does not
 # count before its task.
 #
@@ -542,6 +555,7 @@ class LastBiases(observers.Observer):
                 self.found["λF"] = self.strength * fisher.mean(1).cpu().numpy()
 
 
+# %%
 for (arm, strength), (method, stream) in arms.items():
     look = looks[arm, strength] = {}
     biases = LastBiases(strength)
@@ -574,7 +588,10 @@ columns = {
 }
 fig, axes, table = plots.dot_columns(columns)
 plt.setp(axes, xlim=(-4, 104))
-note = f"{caption}, fresh for each task; class-incremental, test digits, 95 % intervals."
+note = (
+    "Compare the two lowest rows with the third: does it help to hold or hide later outputs?\n"
+    f"{caption}, fresh for each task; class-incremental, test digits, 95 % intervals."
+)
 results.save_figure(fig, folder, "to_come", table, note)
 
 
@@ -638,6 +655,8 @@ variants = {  # label -> network, method
     "batch-norm: pass in training mode": (with_norm, TrainingMode),
 }
 chosen = {}
+
+# %%
 for name, (build, make) in variants.items():
     for strength in grid:
         train(
@@ -676,13 +695,14 @@ fig, axes, table = plots.dot_columns(
     {measures[key]: columns[key] for key in ("accuracy", "learned", "forgotten")}
 )
 note = (
+    "Which slip would you notice? Compare its row with EWC as it should be, of the same network.\n"
     f"{caption}, fresh for each task; domain-incremental, test digits, 95 % intervals.\n"
     f"λ chosen on {picking} other seeds and held-out digits."
 )
 results.save_figure(fig, folder, "other_libraries", table, note)
 
 # %% [markdown]
-# The penalty that is always zero ends where finetuning does (75.3%<!--=05d library, accuracy/finetuning, fresh as .1%-->). EWC as it should be is only a little ahead (76.7%<!--=05d library, accuracy/EWC as it should be as .1%-->), so that such a slip is easily missed. Squared batch means and the pass in training mode are within two
+# The penalty that is always zero ends where finetuning does (75.3%<!--=05d library, accuracy/finetuning, fresh as .1%-->). EWC as it should be is only a little ahead (76.7%<!--=05d library, accuracy/EWC as it should be as .1%-->), so such a slip is easily missed. Squared batch means and the pass in training mode are within two
 # points of it.
 #
 # One prediction fails by far: averaged to one scalar a tensor EWC ends at 81.2%<!--=05d library, accuracy/one scalar a tensor as .1%-->. It learns less (88%<!--=05d library, learned/one scalar a tensor as .0%-->) and forgets far less. We read it so: averaging gives a spring to weights

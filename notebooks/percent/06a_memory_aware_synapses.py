@@ -21,6 +21,7 @@ from scipy import stats
 from torch.nn import functional as F
 
 from cf_utils import (
+    checkpoint,
     claims,
     data,
     importances,
@@ -84,39 +85,24 @@ def length(pixel, shift):
     return training.predict(other, images, pair.x_test).square().sum(2)
 
 
+shifts, order = np.linspace(-0.1, 0.1, 9), by_pixel.argsort().tolist()
+chosen = {"most important": order[-1], "middling": order[-120], "least": order[0]}
+
+# %%
 fig, (shown, drawn, ax) = plt.subplots(1, 3, figsize=(11, 3.3), width_ratios=(1, 1.25, 1.4))
-plots.heatmap(
-    shown, pair.x_train.float().mean((0, 1)) / 255, "what task [1, 2] shows: mean digit", vmin=0
-)
-plots.heatmap(
-    drawn,
-    by_pixel.view(28, 28),
-    "what the outputs hang on",
-    vmin=0,
-    colorbar="importance of a pixel",
-)
-rows, shifts, order = [], np.linspace(-0.1, 0.1, 9), by_pixel.argsort().tolist()
-for i, (name, pixel) in enumerate(
-    {"most important": order[-1], "middling": order[-120], "least": order[0]}.items(), 1
-):
+mean_digit = pair.x_train.float().mean((0, 1)) / 255
+plots.heatmap(shown, mean_digit, "what task [1, 2] shows: mean digit", vmin=0)
+picture, label = by_pixel.view(28, 28), "importance of a pixel"
+plots.heatmap(drawn, picture, "what the outputs hang on", vmin=0, colorbar=label)
+rows, ring = [], {"mfc": "none", "ms": 10, "mew": 2.5}
+for i, (name, pixel) in enumerate(chosen.items(), 1):
     values = [float((length(pixel, shift) - length(pixel, 0.0)).abs().mean()) for shift in shifts]
     rows.append(plots.band(ax, shifts, [values, values], name, index=i))
     for panel in (shown, drawn):
-        panel.plot(
-            pixel % 28,
-            pixel // 28,
-            plots.MARKERS[i],
-            mfc="none",
-            mec=plots.COLORS[i],
-            ms=10,
-            mew=2.5,
-        )
+        panel.plot(pixel % 28, pixel // 28, plots.MARKERS[i], mec=plots.COLORS[i], **ring)
         panel.set(xticks=[], yticks=[])
-ax.set(
-    title="shift the weights of one pixel",
-    xlabel="shift of its 120 weights",
-    ylabel="‖f(x)‖² moves by",
-)
+ax.set(title="shift the weights of one pixel", xlabel="shift of its 120 weights")
+ax.set_ylabel("‖f(x)‖² moves by")
 ax.legend(title="pixel", loc="upper center")
 note = (
     "The steeper the V, the more the outputs hang on a pixel. "
@@ -125,7 +111,7 @@ note = (
 results.save_figure(fig, folder, "what", pd.concat(rows).drop(columns="ci95"), note)
 
 # %% [markdown]
-# Yes, where the task is told: MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%--> and its local way, without a backward pass, at 98.7%<!--=06a accuracy/task, carried, MAS, local as .1%-->; finetuning
+# **Answer.** Yes, where the task is told: MAS ends at 98.9%<!--=06a accuracy/task, carried, MAS, global as .1%--> and its local way, without a backward pass, at 98.7%<!--=06a accuracy/task, carried, MAS, local as .1%-->; finetuning
 # ends at 90.7%<!--=06a accuracy/task, carried, finetuning as .1%-->. Where all tasks share two outputs, MAS gains about as much as a fresh optimizer for each task does,
 # and holding all weights alike does better. Where ten outputs compete, we see no gain from holding weights.
 #
@@ -200,22 +186,16 @@ class TwoCredits(methods.SI):
 
     def adjust_gradients(self, loop):
         super().adjust_gradients(loop)
-        y, weights, name = (
-            loop.task.y_train,
-            loop.model.weights,
-            f"other batch {loop.epoch}/{loop.step}",
+        task, weights = loop.task, loop.model.weights
+        name, count = f"other batch {loop.epoch}/{loop.step}", (loop.config.batch_size,)
+        sources = [generator(seed, name, loop.t) for seed in loop.seeds]
+        index = [torch.randint(len(task.y_train), count, generator=of) for of in sources]
+        index = torch.stack(index).to(task.y_train.device)
+        logits = loop.model(loop.scaled(task.x_train[index]))
+        slopes = torch.autograd.grad(
+            losses(loop, logits, task.y_train[index]).sum(), [*weights.values()]
         )
-        count, sources = (
-            (loop.config.batch_size,),
-            [generator(seed, name, loop.t) for seed in loop.seeds],
-        )
-        index = torch.stack([torch.randint(len(y), count, generator=source) for source in sources])
-        x, y = loop.task.x_train[index], y[index]
-        loss = losses(loop, loop.model(loop.scaled(x)), y).sum()
-        self.other.before = self.before
-        self.other.slope = dict(
-            zip(weights, torch.autograd.grad(loss, [*weights.values()]), strict=True)
-        )
+        self.other.before, self.other.slope = self.before, dict(zip(weights, slopes, strict=True))
 
     def after_step(self, loop):
         super().after_step(loop)
@@ -225,6 +205,7 @@ class TwoCredits(methods.SI):
         """No springs: the network is finetuned."""
 
 
+# %%
 def losses(loop, logits, y):
     """Cross-entropy of each replica, ``[R]``, over the outputs that count."""
     logits = streams.mask_logits(logits, y, loop.allowed)
@@ -249,13 +230,9 @@ def found_by(loop):
 
 
 def held(of):
-    """What one importance holds, ``[R]`` each: its mean, what carries it,
-    shares of layers and of blank pixels.
-    """
-    weights, pixels = (
-        torch.cat([value.flatten(1) for value in of.values()], 1),
-        of["fc1.weight"].sum(1),
-    )
+    """What one importance holds, ``[R]`` each: its mean, what carries it, layers', pixels' shares."""
+    weights = torch.cat([value.flatten(1) for value in of.values()], 1)
+    pixels = of["fc1.weight"].sum(1)
     kept = {"mean": weights.mean(1), "carrying": importances.carrying(weights)}
     kept["never inked"] = pixels[:, never].sum(1) / pixels.sum(1)
     head = sum(v.flatten(1).sum(1) for name, v in of.items() if name.startswith("fc3"))
@@ -292,27 +269,29 @@ class Importances(observers.Observer):
 
     def loss(self, loop):
         y = loop.task.y_train.expand(len(loop.model), -1)
-        return (
-            losses(loop, training.predict(loop.model, loop.stream.images, loop.task.x_train), y)
-            .double()
-            .numpy()
-        )
+        logits = training.predict(loop.model, loop.stream.images, loop.task.x_train).to(y.device)
+        return losses(loop, logits, y).double().cpu().numpy()
 
     def before_task(self, loop):
         self.kept["fall"].append(self.loss(loop))
 
     def after_task(self, loop):
         found, si, kept = found_by(loop), loop.methods[0], self.kept
-        kept["alike"].append(alike(found, (loop.task.x_train > 0).flatten(1).any(0)))
+        inked = (loop.task.x_train > 0).flatten(1).any(0).cpu()
+        kept["alike"].append(alike(found, inked))
         kept["held"].append({kind: held(of) for kind, of in found.items()})
         saved = {"SI": si.saved, "SI, other batch": si.other.saved}
         kept["credit"].append(
-            {k: sum(v.flatten(1).sum(1) for v in of.values()).numpy() for k, of in saved.items()}
+            {
+                k: sum(v.flatten(1).sum(1) for v in of.values()).cpu().numpy()
+                for k, of in saved.items()
+            }
         )
         kept["fall"][-1] -= self.loss(loop)
         kept["maps"].append({kind: of["fc1.weight"].sum(1) for kind, of in found.items()})
 
 
+# %%
 def observe(scenario, config):
     """Finetune, and return what ``Importances`` saw of each task."""
     seen, where = Importances(), (networks[scenario], TwoCredits(0.0), by_scenario[scenario])
@@ -322,16 +301,10 @@ def observe(scenario, config):
 
 # %%
 def kept(name, compute):
-    """What ``compute`` gives.
-
-    Kept beside the figures, so that an interrupted run of the same settings goes on.
-    """
-    setting = (dataset, validation, seeds, grid_seeds, every, epochs, batch_size, lr, sgd_lr)
-    file = folder / "runs" / f"{name} {' '.join(map(str, setting))}.pkl".replace("'", "")
-    file.parent.mkdir(exist_ok=True)
-    if not file.exists():
-        pd.to_pickle(compute(), file)
-    return pd.read_pickle(file)
+    """What ``compute`` gives, kept beside the figures, so that an interrupted run goes on."""
+    keys = ("validation", "seeds", "grid_seeds", "every", "epochs", "batch_size", "lr", "sgd_lr")
+    told = {"dataset": images.name} | {key: globals()[key] for key in keys}
+    return checkpoint.kept_result(folder / "runs" / f"{name}.pt", told, compute)
 
 
 seen = {}
@@ -358,8 +331,8 @@ for line, kind in zip(axes, shown, strict=True):
     line[0].set_ylabel(kind)
 fig.colorbar(drawn, ax=axes, label="importance, the map's largest = 1", fraction=0.03)
 note = (
-    "Each map follows the ink of its own task, the margin "
-    "is not zero. Layer 1, summed over its units.\n"
+    "Compare each map with the digits of its task, and its margin with zero. "
+    "Layer 1, summed over its units.\n"
 )
 results.save_figure(
     fig, folder, "inputs", pd.DataFrame(rows), f"{note}{caption}; class, Adam carried; seed 0."
@@ -407,10 +380,7 @@ for (mode, scenario), ax in zip(product(modes, by_scenario), axes.flat, strict=T
 plt.setp(axes[1], xlabel="after task")
 plt.setp(axes[:, 0], ylabel="Pearson's correlation")
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
-note = (
-    "Top: with carried moments SI's likeness to √v "
-    "fades. Bottom: with a fresh optimizer SI stays √v.\n"
-)
+note = "Does SI stay √v? Compare the top, moments carried across tasks, with the bottom.\n"
 results.save_figure(
     fig, folder, "alike", pd.concat(tables), f"{note}{caption}; all weights; 95 % bands."
 )
@@ -545,10 +515,7 @@ for key, label in looks.items():
     fig, axes, table = plots.arm_columns(
         {f"{scenario}: {label}": of for scenario, of in values.items()}
     )
-    note = (
-        "Colours: Adam's moments carried across tasks, "
-        "or a fresh optimizer for each. 95 % intervals.\n"
-    )
+    note = "How much is the method's, how much a fresh optimizer's? 95 % intervals.\n"
     results.save_figure(fig, folder, key, table, f"{note}{caption}; λ chosen on other seeds.")
 
 # %% [markdown]
@@ -593,6 +560,8 @@ for (scenario, mode, arm), found in scored.items():
         halfway = float(arms[arm][1][int(np.argmax(curve >= curve.max() / 2))])
         numbers[f"log10 λ/{where}"] = np.full(seeds, np.log10(halfway))
         numbers[f"log10 λ × mean/{where}"] = np.log10(halfway * stiff[scenario, mode, arm])
+
+# %%
 for (where, run), (a, b) in product(seen.items(), combinations(kinds, 2)):
     if (a, b) in combinations(run["held"][0], 2):
         pearson, ranks, beyond = (agree(run, a, b, measure) for measure in range(3))
@@ -675,8 +644,8 @@ fig, table = plots.number_grid(grids, kinds, kinds, "importance", "", columns=3)
 for ax in fig.axes:
     ax.tick_params(axis="x", rotation=90)
 note = (
-    "Ranks cannot tell Fisher from √Fisher (middle: 100). In "
-    "percent, means over tasks and seeds; right: layer 1 only.\n"
+    "In the middle Fisher and √Fisher are one: ranks cannot tell them. Right: layer 1 alone.\n"
+    "In percent, means over tasks and seeds. "
 )
 results.save_figure(fig, folder, "matrix", table, f"{note}{caption}; class, Adam carried.")
 

@@ -41,7 +41,7 @@ plots.style()
 # %% tags=["parameters"]
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
 validation = 1200  # training digits held out: to choose λ, to fit and score probes
-seeds = 10  # replicas for each λ, all trained side by side
+seeds = 5  # replicas for each λ, all trained side by side
 epochs = 3  # passes over each task
 batch_size = 64
 lr = 1e-3  # of Adam
@@ -81,6 +81,8 @@ two = np.where(later > 0, BOTH, LABEL) * np.ones((1, 2), int)
 together = np.where(pair == later, LABEL, np.where(pair < later, BOTH, NEITHER))
 grids = {"task: five softmaxes": apart, "domain: two outputs": two}
 grids["class: one softmax"] = together
+
+# %%
 fig, axes = plt.subplots(1, 3, figsize=(11, 2.9), width_ratios=(1, 0.35, 1), sharey=True)
 tables = []
 for ax, (title, grid) in zip(axes, grids.items(), strict=True):
@@ -93,6 +95,7 @@ axes[0].set_ylabel("digits trained")
 handles = [Patch(color=color, label=meanings[key]) for key, color in colors.items()]
 fig.legend(handles=handles, loc="outside upper center", ncols=4)
 note = (
+    "Follow a column down: what teaches an output as later pairs of digits are trained?\n"
     "Split-MNIST: which outputs learn what from the digits of each task, if answers are distilled."
 )
 results.save_figure(fig, folder, "taught", pd.concat(tables), note)
@@ -153,7 +156,10 @@ for ax, (key, label) in zip(axes, measures.items(), strict=True):
         ax.plot(strengths[at], found[key][at].mean(), "o", **ring)
     ax.set(xscale="log", xlabel="strength λ", ylabel=label, ylim=(-3, 103))
 fig.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=len(swept))
-note = f"{caption}; T = 2; held-out digits, 95 % bands. Dotted: finetuning. Rings: the λ chosen."
+note = (
+    "Left: is a colour anywhere above its dotted line? Right: what does that λ cost in learning?\n"
+    f"{caption}; T = 2; held-out digits, 95 % bands. Dotted: finetuning. Rings: the λ chosen."
+)
 results.save_figure(fig, folder, "strengths", pd.concat(tables), note)
 
 # %%
@@ -182,9 +188,14 @@ columns = {
     f"{name}: test accuracy,\nall tasks (%)": {arm: of[arm] for arm in arms}
     for name, of in shown.items()
 }
+
+# %%
 fig, axes, table = plots.dot_columns(columns)
 picked = "; ".join(f"{name} {strengths[at]:g}" for name, at in chosen.items())
-note = f"{caption}; 95 % intervals. λ chosen on held-out digits: {picked}."
+note = (
+    "In each panel: is LwF nearer to finetuning (second row) or to joint training (last row)?\n"
+    f"{caption}; 95 % intervals. λ chosen on held-out digits: {picked}."
+)
 results.save_figure(fig, folder, "chosen", table, note)
 
 # %% [markdown]
@@ -197,8 +208,8 @@ results.save_figure(fig, folder, "chosen", table, note)
 #
 # ## At the size of Hsu et al.
 #
-# Two hidden layers of 400 units, four epochs a task, batches of 128, all 60,000 digits, in the order 0 1, 2 3, and so on. λ is
-# the one chosen above.
+# Their network has two hidden layers of 400 units. It trains on all 60,000 digits, in batches of 128, for four epochs a
+# task. The pairs come in order, from zero and one to eight and nine. λ is the one chosen above.
 #
 # **Prediction (Hsu et al.).** 71 % in the domain scenario and 24 % in the class scenario, each above finetuning.
 
@@ -225,6 +236,7 @@ ax.plot(list(theirs.values()), range(len(theirs)), "x", color="0.2", ms=8, label
 ax.set_xlim(0, 103)
 ax.legend(loc="lower right")
 note = (
+    "Do the dots meet the crosses, and is LwF right of finetuning in either scenario?\n"
     f"{all_digits.name}, {len(all_digits.y_train):,} training digits, {seeds} seeds, {hsu_epochs} "
 )
 note += f"epochs a task, Adam; {hsu_units}-{hsu_units} units; 95 % intervals."
@@ -263,7 +275,10 @@ for i, (t, found) in enumerate(hot.items()):
 ax.axhline(hot[temperatures[0]]["accuracy"][0].mean(), color="0.4", ls=":", lw=1)
 ax.set(xscale="log", xlabel="strength λ", ylabel="accuracy after the stream (%)")
 ax.legend()
-note = f"{caption}, domain-incremental; held-out digits, 95 % bands. Dotted: finetuning."
+note = (
+    "Is a higher temperature better than the lowest (blue): at every λ, at the peak, or nowhere?\n"
+    f"{caption}, domain-incremental; held-out digits, 95 % bands. Dotted: finetuning."
+)
 results.save_figure(fig, folder, "temperature", pd.concat(tables), note)
 
 # %% [markdown]
@@ -286,8 +301,8 @@ for what, now in {"the same": h, "twice as loud": 2 * h, "rotated": turned, "oth
     print(f"{what}: CKA {probes.cka(h, now).item():.2f}")
 
 # %% [markdown]
-# We look at class-incremental networks after the stream: finetuned, with rehearsal, and LwF at λ = 1 and at the
-# largest λ that still learns new tasks to 90 %, on average. We measure:
+# We look at class-incremental networks after the stream: finetuned, with rehearsal, and with LwF. LwF is there twice, at
+# λ = 1 and at the largest λ that still learns new tasks to 90 %, on average. We measure:
 #
 # - accuracy on old tasks, if told the task;
 # - a *probe*: a linear classifier fitted to the last hidden layer, for all ten digits;
@@ -335,7 +350,10 @@ columns = {
     for key, label in keys.items()
 }
 fig, axes, table = plots.dot_columns(columns, "class-incremental, after five tasks")
-note = f"{caption}; 95 % intervals. Test digits for accuracies, held-out ones for the rest."
+note = (
+    "Is LwF near to rehearsal in the answers (third panel) and in the features (second, fourth)?\n"
+    f"{caption}; 95 % intervals. Test digits for accuracies, held-out ones for the rest."
+)
 results.save_figure(fig, folder, "held", table, note)
 
 # %%
@@ -349,7 +367,10 @@ columns = {
 fig, axes, table = plots.dot_columns(columns)
 for ax in axes:
     ax.axvline(0, color="0.4", ls=":", lw=1)
-note = f"{caption}; 95 % intervals.\nHeld-out digits of task 1, from after task 1 to after task 5."
+note = (
+    "Which moves further: do the old logits fall (left), or the later ones rise (right)?\n"
+    f"{caption}; 95 % intervals.\nHeld-out digits of task 1, from after task 1 to after task 5."
+)
 results.save_figure(fig, folder, "logits", table, note)
 
 # %% [markdown]
@@ -400,31 +421,42 @@ _ = results.save_run(folder, "07b", images.name, settings, range(seeds), numbers
 # %% [markdown]
 # ## Exercises
 #
-# **1. A hotter teacher.** Uncomment the first four lines: T = 100, once with T² left out and λ = 10,000, once with T² and
-# λ = 1. How far apart are the two accuracies?
-#
-# <details><summary>Solution</summary>
-#
-# They are the same up to rounding: λ without T² is λ / T² with it.
-#
-# </details>
-#
-# **2. What CKA does not see.** Uncomment the last line: a hidden layer twice as loud and shifted. What is its CKA with
-# the layer as it was?
-#
-# <details><summary>Solution</summary>
-#
-# 1 for every seed. CKA compares how alike digits are to each other, after taking off the mean and dividing by the size. A CKA
-# of 1 therefore does not say that the head can read the layer as before.
-#
-# </details>
+# **1. A hotter teacher.** T = 100, once with T² and once without. With which λ does the second end as the first does?
 
 # %%
-# hot_teacher = methods.LwF(strengths[one] * 100.0**2, 100.0, squared=False)
-# print(test_accuracy(networks["domain"], hot_teacher, by_stream["domain"]).mean())
-# hot_teacher = methods.LwF(strengths[one], 100.0)
-# print(test_accuracy(networks["domain"], hot_teacher, by_stream["domain"]).mean())
-# print(probes.cka(hidden_before["act2"], 2 * hidden_before["act2"] + 1))
+hot = {"with T²": methods.LwF(strengths[one], 100.0)}
+hot["without"] = methods.LwF(strengths[one], 100.0, squared=False)  # your turn: which λ?
+for name, method in hot.items():
+    right = test_accuracy(networks["domain"], method, by_stream["domain"])
+    print(f"{name}: {results.plus_minus(right)} % right after the stream")
+
+# %% [markdown]
+# You should see the same numbers up to rounding.
+#
+# <details><summary>Solution</summary>
+#
+# `strengths[one] * 100.0**2`: λ without T² is λ / T² with it.
+#
+# </details>
+#
+# **2. What CKA does not see.** The cell makes a hidden layer twice as loud and shifts it. What else leaves CKA at 1, and
+# what does not? Try `torch.relu(layer - 1)`.
+
+# %%
+layer = hidden_before["act2"]
+changed = 2 * layer + 1  # your turn
+print(f"CKA {probes.cka(layer, changed).mean():.3f}")
+
+# %% [markdown]
+# You should see 1.
+#
+# <details><summary>Solution</summary>
+#
+# CKA compares how alike digits are to each other, after taking off the mean and dividing by the size. Units may also be
+# swapped or mixed by a rotation. A ReLU cuts digits off, and CKA falls. A CKA of 1 does not say that the head can read the
+# layer as before.
+#
+# </details>
 
 # %% [markdown]
 # ## Takeaways
