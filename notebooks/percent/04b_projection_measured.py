@@ -7,7 +7,7 @@
 # gradients again, on every task *down* them, where old losses should fall. Under Adam such a push gains as much as projection does;
 # orthogonal steps alone gain little.
 #
-# *Numbers in the text are those of the full run: all of MNIST (2,000 digits a task in the published protocol), ten seeds, an hour and a half on one core. As it stands, the notebook takes about a minute.*
+# *Numbers in the text are those of the full run: all of MNIST (2,000 digits a task in the published protocol), ten seeds, an hour and a half on one core. As it stands, the notebook takes a minute and a half.*
 #
 # Before: [04a · Orthogonal gradient descent](04a_orthogonal_gradients.ipynb) · Next: [05a · Elastic weight consolidation](05a_elastic_weights.ipynb)
 
@@ -48,7 +48,7 @@ plots.style()
 dataset = "mnist-5k"  # 5,000 digits, no download; "mnist": all 70,000
 validation = 500  # training digits held out, as in notebook 04a
 seeds = 4  # replicas, trained side by side
-epochs = 6  # passes over each task, at most
+epochs = 4  # passes over each task, at most
 stop_at = 0.95  # training accuracy at which a replica stops, as in notebook 04a's best rows
 stale_epochs = 2  # passes over each task where stored gradients are followed
 batch_size = 64
@@ -56,7 +56,7 @@ lr = 3e-4  # of Adam on the first task; a fifth of it later
 lrs = [1e-3, 1e-4]  # learning rates under which stored gradients are followed
 every = 20  # steps between two looks at the stored gradients, after the first ten steps
 slope = 0.5  # length of what is added down the old gradients, as a share of the step's own
-protocol_images = 500  # training digits a task there (published: 60,000)
+protocol_images = 200  # training digits a task there (published: 60,000)
 protocol_directions = 20  # gradients stored a task there (published: 200)
 out = ""  # folder for figures and results; empty: out/04b_projection_measured
 
