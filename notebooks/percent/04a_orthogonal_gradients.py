@@ -121,8 +121,8 @@ print(f"length {g.norm():.1f}, projected {project_out(method.basis, g).norm():.6
 # %% [markdown]
 # ## The rows
 #
-# We train each of the notes' settings without projection and with one mean gradient a task. Two rows also run with 200 logit
-# gradients a task, as in the paper. *L1* is the penalty on hidden activations of notebook 02. At the notes' rate for SGD, 1e-4, the
+# Each of the notes' settings runs without projection and with one mean gradient a task; two rows run with 200 logit gradients a task as
+# well, as in the paper. *L1* is the penalty on hidden activations of notebook 02. At the notes' rate for SGD, 1e-4, the
 # network hardly learns, so we run ten times that as well. Gradients are stored in evaluation mode; the notes' training mode comes later.
 
 # %%
@@ -289,10 +289,10 @@ for name, labels in {"rows": list(found)[:4], "inside": list(found)[4:]}.items()
 # **The controls explain most of it.** With batch-norm and Adam, *no* projection ends at 29.0%<!--=04a accuracy/Adam, batch-norm, no projection as .1%-->; the notes
 # have 29.5 % *with* projection. Stopped earlier it ends at 35.3%<!--=04a accuracy/to 95 %: batch-norm, no projection as .1%-->; the notes have 36.9 %.
 #
-# **Two merits that the notes credit to OGD are the control's as well.** Without batch-norm its probe finds 90.6%<!--=04a probe task 5/Adam, no projection as .1%-->. Its sparsity,
+# **Two merits that the notes credit to OGD are the control's.** Without batch-norm its probe finds 90.6%<!--=04a probe task 5/Adam, no projection as .1%-->. Its sparsity,
 # the share of silent activations, does not grow: 33%<!--=04a sparsity task 1/Adam, no projection as .0%--> after the first task, 32%<!--=04a sparsity task 5/Adam, no projection as .0%--> after the last.
 #
-# **On top of the control, projection gains with batch-norm and Adam.** It gains 5.9% ± 1.5%<!--=04a gain/Adam, batch-norm, one mean gradient as ±.1%--> of all
+# **On top of the control, projection gains with batch-norm and Adam.** It gains 5.9%<!--=04a gain/Adam, batch-norm, one mean gradient as .1%--> of all
 # digits. It gains most, 13.0% ± 1.6%<!--=04a gain/to 95 %: batch-norm, L1 = 5, one mean gradient as ±.1%-->, where the penalty costs the control eight points. With dropout,
 # trained to the later stop, the gain cannot be told from zero. Whether the notes' second dropout result is that of 0.5 is undecided.
 #
@@ -342,15 +342,15 @@ told = f"{lead}{caption}. Adam, batch-norm; test digits; 95 % bands."
 results.save_figure(fig, folder, "rates", pd.concat(tables), told)
 
 # %% [markdown]
-# **Both matter, the rate more.** At 1e-3 the network ends at 21%<!--=04a accuracy/batch-norm, rate x 10, to 98 %, no projection as .0%--> with either stop: it passes both marks within two or three epochs.
+# **Both matter, the rate more.** At the largest rate the network ends at 21%<!--=04a accuracy/batch-norm, rate x 10, to 98 %, no projection as .0%--> with either stop: it passes both marks within two or three epochs.
 # At a tenth of that it ends at 29%<!--=04a accuracy/Adam, batch-norm, no projection as .0%--> with the later stop and 35%<!--=04a accuracy/to 95 %: batch-norm, no projection as .0%--> with the earlier.
 #
 # **Projection gains at each rate**, most at the smaller ones and with the earlier stop. At 1e-3 it gains 3%<!--=04a gain/batch-norm, rate x 10, to 98 %, one mean gradient as .0%-->.
 #
 # ## Is the gain in the head or in the body?
 #
-# We project only the last layer's gradient, or only that of all others. **Prediction.** The notes hold that
-# what is forgotten is forgotten in the head. Then projecting the head alone should give most of the gain.
+# **Prediction.** The notes hold that what is forgotten is forgotten in the head. Then projecting the last layer's gradient alone should
+# give most of the gain.
 
 # %%
 for part in ("head", "body"):
@@ -377,11 +377,9 @@ results.save_figure(fig, folder, "parts", table, lead + note)
 #
 # ## Do more directions protect better?
 #
-# The notes' variant differs from the paper's in two ways at once: one direction against 200, and gradients of the loss against
-# gradients of a logit. We take these apart, on the row that stops at 95 %.
-#
-# Under Adam steps leak along what is stored (04b). So we repeat it where they do not: with SGD, and with Adam whose *steps* are
-# projected. **Prediction.** Were it protection, there more directions would protect better.
+# The notes' variant differs from the paper's in two ways: one direction against 200, and gradients of the loss against gradients of
+# a logit. We take these apart. Under Adam steps leak along what is stored (04b), so we repeat it where they do not: with SGD, and
+# with Adam whose *steps* are projected. **Prediction.** Were it protection, there more directions would protect better.
 
 # %%
 shown = {"Adam": "to 95 %: batch-norm", "SGD": "SGD 1e-3, batch-norm"}
@@ -495,7 +493,7 @@ results.save_figure(fig, folder, "modes", table, told)
 
 # %% [markdown]
 # **As the notes do it, projection gains nothing.** At the later stop it changes accuracy by -0.9% ± 0.9%<!--=04a gain/Adam, batch-norm, stored in training mode as ±.1%-->, at the earlier by
-# -0.3% ± 2.3%<!--=04a gain/to 95 %: batch-norm, stored in training mode as ±.1%-->. With the L1 penalty 1.5% ± 1.2%<!--=04a gain/Adam, batch-norm, L1 = 1, stored in training mode as ±.1%--> are left.
+# -0.3% ± 2.3%<!--=04a gain/to 95 %: batch-norm, stored in training mode as ±.1%-->. With the L1 penalty a little is left.
 #
 # **Then our accuracies come near theirs**, within two points in all four rows (stars). In three of them the control comes as near. Against
 # one run each, that they are the same stays undecided. Why the mode matters so much we have not tested.
@@ -519,10 +517,8 @@ for row in ("Adam", "Adam, batch-norm"):
 #
 # ## Is there a plateau?
 #
-# The notes' last run falls from 47 % to 39 % as training accuracy rises, with no end in sight. We drop the stop and follow the accuracy on old tasks, epoch by epoch.
-#
-# The lower row shows the same against accuracy on the new task. If projection merely slows training down,
-# both arms run along one line; if it protects, its line lies above.
+# The notes' last run falls from 47 % to 39 %, with no end in sight. We drop the stop and follow accuracy on old tasks. The lower row
+# shows it against accuracy on the new one: if projection merely slows training down, both arms run along one line.
 
 
 # %%
@@ -591,7 +587,7 @@ Markdown(
 # by -2.6 ± 0.2<!--=04a change in the second half/one mean gradient as ±.1f--> points an epoch with projection. The control, nearing zero, changes by -1.2 ± 0.1<!--=04a change in the second half/no projection as ±.1f-->.
 #
 # **But projection is more than a brake.** With the second pair learned to about 90 %, it keeps 90 % of the
-# old digits, the control 65 %. Later tasks inherit this head start. Most of it is lost in the new task's last
+# old digits, the control 65 %. Most of that is lost in the new task's last
 # percents, which fits the gain from stopping early.
 #
 # Without a stop projection ends at 31.8%<!--=04a accuracy/Adam, batch-norm, one mean gradient, unstopped as .1%-->, ten points above its control.
@@ -631,11 +627,10 @@ results.save_figure(fig, folder, "latent", pd.concat(tables), told)
 
 # %% [markdown]
 # **The difference shows midway, hardly at the end.** After the second and third task some belief stays with
-# the task before, where the control has moved on. After the fifth hardly any does.
+# the task before; after the fifth hardly any does.
 #
 # In the maps (one seed) clouds keep apart better with projection. A probe agrees: on that row it finds
-# 87.9%<!--=04a probe task 5/to 95 %: batch-norm, L1 = 5, one mean gradient as .1%--> with it and 79.8%<!--=04a probe task 5/to 95 %: batch-norm, L1 = 5, no projection as .1%--> without. With no penalty the two differ by two points; in the plain
-# network we see no difference.
+# 87.9%<!--=04a probe task 5/to 95 %: batch-norm, L1 = 5, one mean gradient as .1%--> with it and 79.8%<!--=04a probe task 5/to 95 %: batch-norm, L1 = 5, no projection as .1%--> without.
 #
 # ## Held-out losses, task by task
 #
@@ -687,7 +682,7 @@ told = (
 results.save_figure(fig, folder, "losses", table, told)
 
 # %% [markdown]
-# **The rate and the optimizer lower the loss, not the projection.** At 1e-3 batch-norm ends at 5.8<!--=04a nll task 5/Adam 1e-3, batch-norm, no projection as .1f--> nats. With SGD it ends at
+# **The rate and the optimizer lower the loss, not the projection.** Trained as theirs, batch-norm ends at 5.8<!--=04a nll task 5/Adam 1e-3, batch-norm, no projection as .1f--> nats. With SGD it ends at
 # 2.09<!--=04a nll task 5/SGD 1e-3, batch-norm, no projection as .2f--> without projection, and at 2.04<!--=04a nll task 5/SGD 1e-3, batch-norm, one mean gradient as .2f--> with it.
 #
 # ## What became of the notes' claims
@@ -805,8 +800,8 @@ print(f"taken: {100 * (1 - project_out(directions_kept, g).norm().item() / befor
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# A random vector spreads its squared length evenly over 1,000 directions, and three take about 0.3 % of it. Few
-# directions matter only where new gradients point along them. This holds at any settings.
+# A random vector spreads its squared length evenly: three of 1,000 directions take about 0.3 % of it. Few directions
+# matter only where new gradients point along them.
 #
 # </details>
 #
@@ -833,8 +828,8 @@ for stop in (0.9, 0.95, 0.99):
 # %% [markdown]
 # <details><summary>Solution</summary>
 #
-# A later stop leaves less of the old task, with projection and without. How much projection gains depends on the
-# stop; the cell shows both, for two seeds.
+# A later stop leaves less of the old task, with projection and without, and changes what projection gains. Two seeds
+# give a hint alone.
 #
 # </details>
 #
